@@ -1,0 +1,28 @@
+"""What a run remembers: bytes on disk, and what they say.
+
+* ``journal``: every event of a run, one a line, chained by digests; the commit point is the last line.
+* ``state``: the journal's events folded into tasks, unfinished generations and routes.
+* ``store``: components by the digest of their bytes; ``encoding``: those bytes.
+* ``timings``: clock readings, kept apart from the journal.
+
+Nothing here knows genomes, networks or search. Importing it does not import torch.
+"""
+
+from evo_mtl.archive.journal import Event, Journal, read_journal
+from evo_mtl.archive.state import ArchiveState, replay
+from evo_mtl.archive.store import ComponentStore, Problem, UnknownComponentError, verify_components
+from evo_mtl.archive.timings import append_timing, read_timings
+
+__all__ = [
+    "ArchiveState",
+    "ComponentStore",
+    "Event",
+    "Journal",
+    "Problem",
+    "UnknownComponentError",
+    "append_timing",
+    "read_journal",
+    "read_timings",
+    "replay",
+    "verify_components",
+]

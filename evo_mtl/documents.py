@@ -1,0 +1,334 @@
+"""YAML documents read strictly, with the line of every key kept for messages.
+
+YAML 1.1 has traps (``no`` is False, ``1e-3`` is text, ``010`` is eight, of two equal keys the last
+wins). Here ``true`` and ``false`` are the only truth values, ``1e-3`` is a number, what is written
+neither as a number nor as a truth value is text, and equal keys are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from evo_mtl.errors import ConfigError
+from evo_mtl.registry import suggestion
+
+Key = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+
+MAX_BYTES = 1_000_000
+MAX_ALIASES = 32
+MAX_NODES = 100_000
+
+
+class Section(BaseModel):
+    """Base of configuration records: frozen, unknown keys refused, no silent conversion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a YAML file says, and where it says it.
+
+    Args:
+        path: The file, as it was named.
+        data: Plain mappings, lists, texts, numbers, truth values and None.
+        lines: Line (from 1) of each key path; ``()`` is the document itself.
+    """
+
+    path: str
+    data: Any
+    lines: Mapping[Key, int]
+
+    def place(self, *key: str | int) -> str:
+        """``file:line: dotted.key``, with the line of the nearest key that is written."""
+        near = key
+        while near and near not in self.lines:
+            near = near[:-1]
+        name = dotted(key)
+        return f"{self.path}:{self.lines.get(near, 1)}" + (f": {name}" if name else "")
+
+
+def dotted(key: Key) -> str:
+    """A key path as text.
+
+    Example:
+        >>> dotted(("tasks", 0, "name"))
+        'tasks[0].name'
+    """
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    return text.removeprefix(".")
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes; only the plain forms listed below have a meaning other than text."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+
+_PREFIX = "tag:yaml.org,2002:"
+_FORMS = {
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    "float": (
+        r"[-+]?(?:(?:0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+|(?:0|[1-9][0-9]*)(?=[eE]))(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+}
+for _name, (_form, _first) in _FORMS.items():
+    _Loader.add_implicit_resolver(_PREFIX + _name, re.compile(f"^(?:{_form})$"), list(_first))
+
+
+def read_yaml(path: str | Path) -> Document:
+    """Reads a YAML file strictly.
+
+    Raises:
+        ConfigError: No such file, not YAML, a key twice, a tag, too large, too many aliases; names
+            file and line.
+    """
+    name = str(path)
+    return parse_yaml(_read_bytes(Path(path).expanduser(), name), name)
+
+
+def parse_yaml(raw: bytes, name: str) -> Document:
+    """The document in ``raw``; ``name`` stands for the file in messages."""
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError("expected UTF-8 text, met other bytes", f"{name}:{line}") from None
+    try:
+        _refuse_many_aliases(text, name)
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        said = " ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigError(f"not valid YAML: {said}", f"{name}:{mark.line + 1 if mark else 1}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"not valid YAML: {str(error).splitlines()[0]}", name) from None
+    except RecursionError:
+        raise ConfigError("nested too deeply", name) from None
+    if node is None:
+        raise ConfigError("the document is empty", name)
+    builder = _Builder(name)
+    data = builder.build(node, (), 0)
+    return Document(name, data, builder.lines)
+
+
+def _read_bytes(file: Path, name: str) -> bytes:
+    if file.is_dir():
+        raise ConfigError("expected a YAML file, met a folder", name)
+    try:
+        with file.open("rb") as handle:
+            raw = handle.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        near = suggestion(file.name, [p.name for p in file.parent.glob("*.y*ml")])
+        raise ConfigError(f"no such file{near}", name) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot be read: {getattr(error, 'strerror', None) or error}", name) from None
+    if len(raw) > MAX_BYTES:
+        raise ConfigError(f"larger than {MAX_BYTES:,} bytes", name)
+    return raw
+
+
+def _refuse_many_aliases(text: str, name: str) -> None:
+    count = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            count += 1
+            if count > MAX_ALIASES:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise ConfigError(f"more than {MAX_ALIASES} aliases", f"{name}:{line}")
+
+
+class _Builder:
+    """Turns nodes into plain values, remembering lines."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lines: dict[Key, int] = {}
+        self.nodes = 0
+
+    def fail(self, node: yaml.Node, message: str) -> ConfigError:
+        return ConfigError(message, f"{self.name}:{node.start_mark.line + 1}")
+
+    def build(self, node: yaml.Node, key: Key, depth: int) -> Any:
+        self.lines.setdefault(key, node.start_mark.line + 1)
+        self.nodes += 1
+        if self.nodes > MAX_NODES or depth > 50:  # also ends an alias to what contains it
+            raise self.fail(node, "too many values, or nested too deeply")
+        kind = node.tag.removeprefix(_PREFIX)
+        if isinstance(node, yaml.MappingNode) and kind == "map":
+            return self.mapping(node, key, depth)
+        if isinstance(node, yaml.SequenceNode) and kind == "seq":
+            return [self.build(child, key + (i,), depth + 1) for i, child in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode) and kind in {*_FORMS, "str"}:
+            return self.scalar(node, kind)
+        raise self.fail(node, f"the tag {node.tag!r} is not allowed here")
+
+    def mapping(self, node: yaml.MappingNode, key: Key, depth: int) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _PREFIX + "str":
+                raise self.fail(key_node, "expected a key of text; put other keys in quotes")
+            word = key_node.value
+            if word in out:
+                first = self.lines[key + (word,)]
+                raise self.fail(key_node, f"key {word!r} is written twice (first in line {first})")
+            self.lines[key + (word,)] = key_node.start_mark.line + 1
+            out[word] = self.build(value_node, key + (word,), depth + 1)
+        return out
+
+    def scalar(self, node: yaml.ScalarNode, kind: str) -> Any:
+        text = node.value
+        if kind == "str":
+            return text
+        if not re.fullmatch(_FORMS[kind][0], text):
+            raise self.fail(node, f"{text!r} is not written as {kind}")
+        if kind == "null":
+            return None
+        if kind == "bool":
+            return text.lower() == "true"
+        if kind == "int":
+            if len(text) > 30:
+                raise self.fail(node, "a number with more than 30 digits")
+            return int(text)
+        number = math.nan if "n" in text.lower() else float(text)
+        if not math.isfinite(number):
+            raise self.fail(node, f"expected a finite number, met {text}")
+        return number
+
+
+def validate(model: type[M], document: Document) -> M:
+    """The document as a record.
+
+    Raises:
+        ConfigError: ``file:line: dotted.key``, what was expected and what was met.
+    """
+    return _validated(model, document.data, document.place)
+
+
+def parse(model: type[M], data: Mapping[str, Any], place: object = None) -> M:
+    """A record from data that no file stands behind; ``place`` begins the messages."""
+
+    def where(*key: str | int) -> str | None:
+        name = dotted(key)
+        return f"{place}: {name}" if place is not None and name else name or place  # type: ignore[return-value]
+
+    return _validated(model, data, where)
+
+
+def _validated(model: type[M], data: Any, where: Any) -> M:
+    try:
+        # as JSON: there a list may become a tuple while "12" still is no number
+        return model.model_validate_json(json.dumps(data, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        if not isinstance(error, ValidationError):
+            raise ConfigError(f"not plain data: {error}", where()) from None
+        errors = error.errors(include_url=False)
+    # a misspelt key also leaves the right one missing: the unknown key says more
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    key = _existing(first["loc"], data, first["type"] in {"missing", "extra_forbidden"})
+    raise ConfigError(_message(dict(first), model), where(*key)) from None
+
+
+def _existing(loc: Key, data: Any, keep_last: bool) -> Key:
+    """``loc`` without the names of union branches, which pydantic puts between the keys."""
+    out: Key = ()
+    for i, part in enumerate(loc):
+        named = isinstance(part, str) and isinstance(data, Mapping) and part in data
+        numbered = isinstance(part, int) and isinstance(data, (list, tuple)) and part < len(data)
+        if named or numbered:
+            data = data[part]
+        elif not (keep_last and i == len(loc) - 1):
+            continue
+        out += (part,)
+    return out
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text (put it in quotes)",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "model_type": "keys and values",
+    "dict_type": "keys and values",
+    "none_required": "nothing",
+    "finite_number": "a finite number",
+}
+_BOUNDS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def _message(error: dict[str, Any], model: type[BaseModel]) -> str:
+    kind, context, met = error["type"], error.get("ctx", {}), shown(error["input"])
+    if kind == "missing":
+        return "this key is missing"
+    if kind == "extra_forbidden":
+        known = _fields(model, error["loc"][:-1])
+        near = suggestion(str(error["loc"][-1]), known)
+        return f"unknown key{near}; known: {', '.join(known)}"
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, met {met}"
+    if kind in _BOUNDS:
+        words, name = _BOUNDS[kind]
+        return f"expected {words} {context[name]}, met {met}"
+    if kind in {"literal_error", "enum", "union_tag_invalid"}:
+        allowed = str(context.get("expected") or context.get("expected_tags"))
+        near = suggestion(str(error["input"]), re.findall(r"'([^']*)'", allowed))
+        return f"expected {allowed}, met {met}{near}"
+    if kind == "string_pattern_mismatch":
+        return f"expected text of the form {context['pattern']}, met {met}"
+    if kind in {"too_short", "too_long"}:
+        words = (
+            f"at least {context.get('min_length')}"
+            if kind == "too_short"
+            else f"at most {context.get('max_length')}"
+        )
+        return f"expected {words} entries, met {context['actual_length']}"
+    return str(error["msg"]).removeprefix("Value error, ") + ("" if kind == "value_error" else f", met {met}")
+
+
+def shown(value: Any) -> str:
+    """A value for a message, shortened."""
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _fields(model: type[BaseModel], loc: Key) -> list[str]:
+    """The known keys of the section at ``loc``."""
+    models = [model]
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        named = [m for m in models if m.__name__ == part]
+        fields = [m.model_fields[part].annotation for m in models if part in m.model_fields]
+        models = named or [m for annotation in fields for m in _models(annotation)] or models
+    return list(dict.fromkeys(field for m in models for field in m.model_fields))
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]

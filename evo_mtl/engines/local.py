@@ -1,0 +1,188 @@
+"""The local engine: trials in this process, or in worker processes that are kept alive.
+
+Work and results are small JSON; weights travel through the component store by digest. A worker that
+dies is replaced and its trial done again, a bounded number of times; what a trial gives does not
+depend on who does it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from evo_mtl.engines.workbench import BenchPlan, Workbench, plan_from_json
+from evo_mtl.errors import DataError, EvoMtlError, InputError
+from evo_mtl.search.candidate import Candidate
+
+MAX_ATTEMPTS = 2
+FAILED = {"quality": 0.0, "curve": [], "trained": {}, "notes": {}}
+
+
+class Engine(Protocol):
+    """Tries candidates."""
+
+    def run(
+        self, plan: BenchPlan, candidates: Sequence[Candidate], done: Callable[[int, float], None]
+    ) -> list[dict[str, Any]]:
+        """Outcomes in the order of the candidates; ``done`` hears the place and seconds of each as it ends."""
+
+    def close(self) -> None:
+        """Ends the workers."""
+
+
+class SerialEngine:
+    """Trials one after another in this process."""
+
+    def __init__(self) -> None:
+        self._workbench = Workbench()
+
+    def run(
+        self, plan: BenchPlan, candidates: Sequence[Candidate], done: Callable[[int, float], None]
+    ) -> list[dict[str, Any]]:
+        """Outcomes in the order of the candidates."""
+        outcomes = []
+        for place, candidate in enumerate(candidates):
+            start = time.monotonic()
+            outcomes.append(_plain(self._workbench.do(plan, candidate.to_json())))
+            done(place, time.monotonic() - start)
+        return outcomes
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class ProcessEngine:
+    """Trials in ``num_workers`` processes.
+
+    Args:
+        num_workers: At least 1.
+    """
+
+    def __init__(self, num_workers: int) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._workers = [_Worker(self._context) for _ in range(num_workers)]
+
+    def run(
+        self, plan: BenchPlan, candidates: Sequence[Candidate], done: Callable[[int, float], None]
+    ) -> list[dict[str, Any]]:
+        """Outcomes in the order of the candidates, whichever ends first."""
+        outcomes: list[dict[str, Any] | None] = [None] * len(candidates)
+        todo = deque((place, 1) for place in range(len(candidates)))
+        while todo or any(worker.busy for worker in self._workers):
+            for worker in self._workers:
+                if todo and not worker.busy:
+                    place, attempt = todo.popleft()
+                    worker.give(plan, candidates[place], place, attempt)
+            for worker, message in self._hear():
+                place, attempt, seconds = worker.finish()
+                if message is None:
+                    worker.restart()
+                    if attempt < MAX_ATTEMPTS:
+                        todo.appendleft((place, attempt + 1))
+                        continue
+                    message = {"status": f"failed: its worker died {attempt} times", **FAILED}
+                if "error" in message:
+                    raise _ERRORS.get(message["error"], EvoMtlError)(message["message"])
+                outcomes[place] = message
+                done(place, seconds)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def close(self) -> None:
+        """Ends the workers."""
+        for worker in self._workers:
+            worker.end()
+
+    def _hear(self) -> Iterator[tuple[_Worker, dict[str, Any] | None]]:
+        """Busy workers that answered, or died (``None``)."""
+        busy = {worker.connection: worker for worker in self._workers if worker.busy}
+        for connection in wait(list(busy)):
+            worker = busy[connection]  # type: ignore[index]
+            try:
+                yield worker, json.loads(worker.connection.recv_bytes())
+            except (EOFError, OSError):
+                yield worker, None
+
+
+class _Worker:
+    """One worker process, seen from the coordinator."""
+
+    def __init__(self, context: multiprocessing.context.SpawnContext) -> None:
+        self._context = context
+        self._work: tuple[int, int, float] | None = None
+        self._start()
+
+    def _start(self) -> None:
+        self.connection, theirs = self._context.Pipe()
+        self._process = self._context.Process(target=serve, args=(theirs, os.getpid()), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def busy(self) -> bool:
+        return self._work is not None
+
+    def give(self, plan: BenchPlan, candidate: Candidate, place: int, attempt: int) -> None:
+        self._work = (place, attempt, time.monotonic())
+        message = json.dumps({"plan": plan.to_json(), "candidate": candidate.to_json()})
+        with contextlib.suppress(OSError):  # a dead worker is noticed when it is listened to
+            self.connection.send_bytes(message.encode())
+
+    def finish(self) -> tuple[int, int, float]:
+        assert self._work is not None
+        place, attempt, start = self._work
+        self._work = None
+        return place, attempt, time.monotonic() - start
+
+    def restart(self) -> None:
+        self.end()
+        self._start()
+
+    def end(self) -> None:
+        self.connection.close()
+        self._process.kill()
+        self._process.join()
+
+
+def serve(connection: Connection, coordinator: int) -> None:
+    """A worker's life: trials until the coordinator closes the pipe or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to answer
+    threading.Thread(target=_end_with, args=(coordinator,), daemon=True).start()
+    workbench = Workbench()
+    while True:
+        try:
+            message = json.loads(connection.recv_bytes())
+        except (EOFError, OSError):
+            return
+        connection.send_bytes(json.dumps(_answer(workbench, message)).encode())
+
+
+def _answer(workbench: Workbench, message: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return _plain(workbench.do(plan_from_json(message["plan"]), message["candidate"]))
+    except EvoMtlError as error:
+        kind = "input" if isinstance(error, InputError) else "other"
+        return {"error": kind, "message": str(error)}
+
+
+_ERRORS: dict[str, type[EvoMtlError]] = {"input": DataError, "other": EvoMtlError}
+
+
+def _end_with(coordinator: int) -> None:
+    """Ends this process when its coordinator is gone, also in the middle of a trial."""
+    while os.getppid() == coordinator:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _plain(outcome: dict[str, Any]) -> dict[str, Any]:
+    """As it comes back from JSON, so that every engine hands on the same values."""
+    return json.loads(json.dumps(outcome))

@@ -1,0 +1,112 @@
+"""The surroundings of a task's trials, made from plain data, in whatever process they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evo_mtl.archive.store import ComponentStore
+from evo_mtl.errors import DataError
+from evo_mtl.network.components import Modules
+from evo_mtl.network.forward import SharedRoutes
+from evo_mtl.network.layout import TrunkLayout, layout_from_json
+from evo_mtl.search.candidate import candidate_from_json
+from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.task import open_task
+from evo_mtl.training.arrays import ArrayCache
+from evo_mtl.training.images import TaskImages
+from evo_mtl.training.trial import Bench, try_candidate
+
+
+@dataclass(frozen=True)
+class BenchPlan:
+    """Everything a worker is told about a task; plain data.
+
+    Attributes:
+        folder: The run folder.
+        cache: Folder of kept arrays, and its bound in bytes.
+        seed: The run's seed.
+        layout: The root trunk.
+        task: The task's configuration.
+        digest: Of the task's data as the coordinator saw it.
+        validations: Validations while a child trains.
+        threads: Torch threads; weights differ between 1 and 2, so every trial of a run has the same.
+        device: ``"cpu"`` or ``"cuda"``.
+    """
+
+    folder: str
+    cache: str
+    cache_bytes: int
+    seed: int
+    layout: TrunkLayout
+    task: TaskConfig
+    digest: str
+    validations: int
+    threads: int
+    device: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; :func:`plan_from_json` reads it back."""
+        return {
+            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+            "layout": self.layout.to_json(),
+            "task": self.task.model_dump(mode="json"),
+        }
+
+
+def plan_from_json(data: Mapping[str, Any]) -> BenchPlan:
+    """Reads what :meth:`BenchPlan.to_json` wrote."""
+    changes = {"layout": layout_from_json(data["layout"]), "task": TaskConfig.model_validate(data["task"], strict=False)}
+    return BenchPlan(**{**data, **changes})
+
+
+class Workbench:
+    """Does trials of one task after another in this process, keeping frozen modules loaded."""
+
+    def __init__(self) -> None:
+        self._plan: BenchPlan | None = None
+        self._bench: Bench | None = None
+
+    def prepare(self, plan: BenchPlan) -> Bench:
+        """The bench of a plan; the former one is kept where the plan is the same."""
+        if self._bench is None or plan != self._plan:
+            set_threads(plan.threads)
+            self._bench, self._plan = make_bench(plan), plan
+        return self._bench
+
+    def do(self, plan: BenchPlan, candidate: Mapping[str, Any]) -> dict[str, Any]:
+        """A trial from and to plain data."""
+        return asdict(try_candidate(candidate_from_json(candidate), self.prepare(plan)))
+
+
+def make_bench(plan: BenchPlan) -> Bench:
+    """Opens the task and the component store of a plan.
+
+    Raises:
+        DataError: The task's data is not what the coordinator saw.
+    """
+    store = ComponentStore(Path(plan.folder))
+    task = open_task(plan.task)
+    if task.digest != plan.digest:
+        raise DataError("the data changed while the search was running", f"task {task.name}")
+    cache = ArrayCache(Path(plan.cache), plan.cache_bytes)
+    modules = Modules(store.read, device=plan.device)
+    return Bench(
+        seed=plan.seed,
+        layout=plan.layout,
+        shared=SharedRoutes(modules, (plan.layout.kind, plan.layout.num_prefix_tokens)),
+        write=lambda tensors, spec: store.write({k: v.cpu() for k, v in tensors.items()}, spec),
+        images=TaskImages(task, plan.seed, cache),
+        cache=cache,
+        validations=plan.validations,
+    )
+
+
+def set_threads(threads: int) -> None:
+    """Sets the threads of this process; results on CPU depend on their number."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)

@@ -1,0 +1,7 @@
+"""What is searched: pure data, no tensors.
+
+* ``genome`` - the genes of one candidate and its canonical digest
+* ``space`` - which genomes there are, read from YAML
+* ``mutation`` - from a parent to a child
+* ``sampling`` - seed candidates and independent draws
+"""

@@ -1,0 +1,188 @@
+"""What is inherited and mutated: a frozen description of one route before it is trained.
+
+A genome names weights by the digest of the component they start from; it holds no tensors. A *stage*
+is a slot in depth of the trunk, counted from 0. A stage that is *open* is the task's own copy and may
+be trained; the others are shared and frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from evo_mtl.files import canonical_json, digest
+
+LINEAR, RIDGE, PROJECTED_RIDGE, NEAREST_MEAN = "linear", "ridge", "projected_ridge", "nearest_mean"
+HEAD_KINDS = (LINEAR, RIDGE, PROJECTED_RIDGE, NEAREST_MEAN)
+Value = float | int | str | bool
+
+
+@dataclass(frozen=True)
+class StageGene:
+    """One stage: the component its weights start from, and whether the task owns a copy."""
+
+    component: str
+    open: bool = False
+
+
+@dataclass(frozen=True, order=True)
+class AdapterGene:
+    """A residual adapter behind a stage; ``component`` is ``None`` while it is new (zero-initialised)."""
+
+    stage: int
+    width: int
+    component: str | None = None
+    open: bool = True
+
+
+@dataclass(frozen=True, order=True)
+class TapGene:
+    """A depth that the head reads, pooled to ``grid`` x ``grid``."""
+
+    stage: int
+    grid: int = 1
+
+
+@dataclass(frozen=True)
+class HeadGene:
+    """The end of the route; ``component`` names inherited weights (only a linear head has any)."""
+
+    kind: str = LINEAR
+    component: str | None = None
+
+    @property
+    def trained(self) -> bool:
+        """Whether gradient descent fits it; the other kinds are solved in closed form."""
+        return self.kind == LINEAR
+
+
+@dataclass(frozen=True)
+class Genome:
+    """One candidate's heritable description.
+
+    Attributes:
+        boundary: Stages below it are shared and frozen; from it on a stage may be open.
+        stages: The route's stages in depth order; fewer than the trunk's when the route is cut short.
+        adapters: Sorted by stage, at most one a stage.
+        taps: Sorted; the last stage is always among them.
+        head: The route's end.
+        hyperparameters: Name and value, sorted by name; every name of the search space.
+    """
+
+    boundary: int
+    stages: tuple[StageGene, ...]
+    adapters: tuple[AdapterGene, ...]
+    taps: tuple[TapGene, ...]
+    head: HeadGene
+    hyperparameters: tuple[tuple[str, Value], ...]
+
+    @property
+    def depth(self) -> int:
+        """Number of stages."""
+        return len(self.stages)
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of a hyperparameter."""
+        for key, value in self.hyperparameters:
+            if key == name:
+                return value
+        raise KeyError(name)
+
+    def get(self, name: str, default: Any) -> Any:
+        """The value of a hyperparameter, or ``default`` where the search space has none of that name."""
+        return dict(self.hyperparameters).get(name, default)
+
+    def with_values(self, values: Mapping[str, Value]) -> Genome:
+        """A copy with some hyperparameters replaced."""
+        merged = dict(self.hyperparameters) | dict(values)
+        return replace(self, hyperparameters=tuple(sorted(merged.items())))
+
+    @property
+    def first_open(self) -> int:
+        """Depth at which training starts: the first open stage or the stage of the first open adapter.
+
+        Equals :attr:`depth` when only the head is fitted.
+        """
+        places = [i for i, gene in enumerate(self.stages) if gene.open]
+        places += [gene.stage for gene in self.adapters if gene.open]
+        return min(places, default=self.depth)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; :func:`genome_from_json` reads it back."""
+        data = asdict(self)
+        data["hyperparameters"] = dict(self.hyperparameters)
+        return data
+
+    def digest(self) -> str:
+        """Name of the content: equal genomes, equal digests, in any process."""
+        return digest(canonical_json(self.to_json()))
+
+
+def genome_from_json(data: Mapping[str, Any]) -> Genome:
+    """Reads what :meth:`Genome.to_json` wrote."""
+    return Genome(
+        boundary=data["boundary"],
+        stages=tuple(StageGene(**gene) for gene in data["stages"]),
+        adapters=tuple(AdapterGene(**gene) for gene in data["adapters"]),
+        taps=tuple(TapGene(**gene) for gene in data["taps"]),
+        head=HeadGene(**data["head"]),
+        hyperparameters=tuple(sorted(data["hyperparameters"].items())),
+    )
+
+
+def illegality(genome: Genome) -> str | None:
+    """What is wrong with a genome, in words; ``None`` for a legal one."""
+    if not genome.stages:
+        return "a route needs at least one stage"
+    if not 0 <= genome.boundary <= genome.depth:
+        return f"boundary {genome.boundary} lies outside 0 … {genome.depth}"
+    if any(gene.open for gene in genome.stages[: genome.boundary]):
+        return "a stage below the boundary is open"
+    places = [gene.stage for gene in genome.adapters]
+    if places != sorted(set(places)) or any(not 0 <= place < genome.depth for place in places):
+        return "adapters must be sorted, one a stage, inside the route"
+    if any(gene.stage < genome.boundary - 1 for gene in genome.adapters if gene.open):
+        return "an open adapter lies below the boundary"
+    if list(genome.taps) != sorted(set(genome.taps)) or not genome.taps:
+        return "taps must be sorted, distinct and at least one"
+    if genome.taps[-1].stage != genome.depth - 1:
+        return "the last stage must be read by the head"
+    if genome.head.kind not in HEAD_KINDS:
+        return f"unknown head {genome.head.kind!r}"
+    return None
+
+
+def as_founder(genome: Genome) -> Genome:
+    """A route of another task as a starting point: everything shared and frozen, the head new.
+
+    Gesmundo 2022: a component that another retained route uses is never trainable, and a head is
+    inherited only inside a task.
+    """
+    return replace(
+        genome,
+        stages=tuple(replace(gene, open=False) for gene in genome.stages),
+        adapters=tuple(replace(gene, open=False) for gene in genome.adapters),
+        head=replace(genome.head, component=None),
+    )
+
+
+def settle(genome: Genome, trained: Mapping[str, str]) -> Genome:
+    """The genome after training: open slots name the components that training wrote.
+
+    Args:
+        genome: As it was before training.
+        trained: Slot (``"stage:3"``, ``"adapter:5"``, ``"head"``) to component digest.
+    """
+    return replace(
+        genome,
+        stages=tuple(
+            replace(gene, component=trained.get(f"stage:{i}", gene.component))
+            for i, gene in enumerate(genome.stages)
+        ),
+        adapters=tuple(
+            replace(gene, component=trained.get(f"adapter:{gene.stage}", gene.component))
+            for gene in genome.adapters
+        ),
+        head=replace(genome.head, component=trained.get("head", genome.head.component)),
+    )

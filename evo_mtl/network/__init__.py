@@ -1,0 +1,10 @@
+"""What a candidate is: tensors, modules and graphs.
+
+* ``trunks`` - pretrained models cut into stages
+* ``adapters``, ``heads``, ``pooling``, ``projection`` - the other parts of a route
+* ``route`` - a task's model as a small graph with keys
+* ``assembly`` - from a genome to a route
+* ``components`` - from a digest to a module
+* ``forward`` - shared nodes run once
+* ``cost`` - parameters and multiply-adds
+"""

@@ -1,0 +1,51 @@
+"""The end of a route: standardisation, an optional random projection, a linear map, a temperature."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from evo_mtl.network.projection import project, projection_matrix
+
+
+class Head(nn.Module):
+    """Logits from the taps a route reads.
+
+    ``logits = (W · g((x - mean) / scale) + b) / temperature`` with ``g`` the identity or a random
+    ReLU projection (McDonnell 2023). One form serves heads that are trained and heads that are
+    solved in closed form; the projection is named by its seed and not stored.
+
+    Args:
+        in_features: ``D``, numbers read.
+        num_classes: ``K``.
+        projection_width: Width of the random projection; 0 for none.
+        projection_seed: Names the projection.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    temperature: Tensor
+    projection: Tensor | None
+
+    def __init__(
+        self, in_features: int, num_classes: int, projection_width: int = 0, projection_seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(in_features))
+        self.register_buffer("scale", torch.ones(in_features))
+        self.register_buffer("temperature", torch.ones(()))
+        self.projection_seed = projection_seed
+        matrix = projection_matrix(projection_seed, in_features, projection_width) if projection_width else None
+        self.register_buffer("projection", matrix, persistent=False)
+        self.linear = nn.Linear(projection_width or in_features, num_classes)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def features(self, taps: Tensor) -> Tensor:
+        """Standardised and projected taps, ``(B, D)`` to ``(B, D or projection width)``."""
+        standard = (taps - self.mean) / self.scale
+        return standard if self.projection is None else project(standard, self.projection)
+
+    def forward(self, taps: Tensor) -> Tensor:
+        """Taps ``(B, D)`` to logits ``(B, K)``."""
+        return self.linear(self.features(taps)) / self.temperature

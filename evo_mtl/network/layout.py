@@ -1,0 +1,52 @@
+"""The root trunk's normalisation and shapes as plain data: what a run records and a worker is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrunkLayout:
+    """Facts of a trunk that need no weights.
+
+    Attributes:
+        name: timm's name.
+        cut: How finely it is cut.
+        kind: ``"conv"`` or ``"token"``.
+        num_prefix_tokens: Tokens before the patches.
+        channels: Feature channels behind each stage.
+        group_ends: Stages that end a group.
+        final_norm: Stage that holds the last norm.
+        mean, std: Normalisation of pixels in [0, 1].
+        stage_names: For people.
+    """
+
+    name: str
+    cut: str
+    kind: str
+    num_prefix_tokens: int
+    channels: tuple[int, ...]
+    group_ends: tuple[int, ...]
+    final_norm: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    stage_names: tuple[str, ...]
+
+    def stage_spec(self, index: int) -> dict[str, Any]:
+        """Spec of a stage's component."""
+        return {"kind": "stage", "trunk": self.name, "cut": self.cut, "index": index}
+
+    def adapter_spec(self, stage: int, width: int) -> dict[str, Any]:
+        """Spec of an adapter's component behind a stage."""
+        return {"kind": "adapter", "form": self.kind, "channels": self.channels[stage], "width": width}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; :func:`layout_from_json` reads it back."""
+        return asdict(self)
+
+
+def layout_from_json(data: Mapping[str, Any]) -> TrunkLayout:
+    """Reads what :meth:`TrunkLayout.to_json` wrote."""
+    return TrunkLayout(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})

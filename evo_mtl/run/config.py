@@ -1,0 +1,148 @@
+"""Everything that decides a run's result, resolved: what ``run.yaml`` holds."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from evo_mtl.documents import Section, parse, parse_yaml, read_yaml, validate
+from evo_mtl.errors import ConfigError
+from evo_mtl.files import canonical_json, digest
+from evo_mtl.genome.space import SearchSpace, read_space
+from evo_mtl.search.algorithms import algorithms
+from evo_mtl.streams.config import StreamConfig, read_stream
+
+RECORDED = ("torch", "torchvision", "timm", "numpy", "pillow", "safetensors", "scikit-learn", "deap", "optuna")
+
+
+class RunConfig(Section):
+    """A run's configuration.
+
+    Args:
+        stream: The tasks, paths resolved.
+        stream_file: Where the stream was read, so that ``resume`` sees a grown one.
+        space: The search space, overrides applied.
+        seed: Of every draw.
+        threads: Torch threads of a trial; results on CPU depend on their number.
+        device: Where trials run.
+        versions: Of Python and the libraries that results depend on.
+    """
+
+    stream: StreamConfig
+    stream_file: str
+    space: SearchSpace
+    seed: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    device: Literal["cpu", "cuda"] = "cpu"
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    def identity(self) -> str:
+        """Digest of what may not change in a run: all but the tasks, their place and the versions."""
+        fixed = self.model_dump(mode="json", include={"space", "seed", "threads", "device"})
+        fixed["regime"] = self.stream.regime
+        return digest(canonical_json(fixed))
+
+
+def make_config(
+    tasks: str | Path,
+    space: str = "small",
+    *,
+    seed: int = 0,
+    algorithm: str | None = None,
+    overrides: Sequence[str] = (),
+    threads: int = 1,
+    device: str = "cpu",
+) -> RunConfig:
+    """Resolves what a user asked for.
+
+    Args:
+        tasks: The stream file.
+        space: Name or file of a search space.
+        seed: Of every draw.
+        algorithm: Instead of the space's.
+        overrides: ``"budget.children=2"``: keys of the space and their values.
+        threads: Torch threads of a trial.
+        device: ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        ConfigError: Something in the files or the overrides is wrong; names it.
+    """
+    stream = read_stream(tasks)
+    if stream.regime != "offline":
+        raise ConfigError("regime: online streams cannot be searched yet; write regime: offline", tasks)
+    chosen = override(read_space(space), [*overrides, *([f"algorithm={algorithm}"] if algorithm else [])])
+    algorithms.get(chosen.algorithm, "algorithm")
+    return RunConfig(
+        stream=stream,
+        stream_file=str(Path(tasks).expanduser().absolute()),
+        space=chosen,
+        seed=seed,
+        threads=threads,
+        device=device,  # type: ignore[arg-type]
+        versions=versions(),
+    )
+
+
+def override(space: SearchSpace, settings: Sequence[str]) -> SearchSpace:
+    """A search space with some keys set, as ``--set key=value`` says them.
+
+    Raises:
+        ConfigError: A key that does not exist, or a value it cannot have.
+    """
+    data: dict[str, Any] = space.model_dump(mode="json")
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"expected key=value, met {setting!r}", "--set")
+        *path, last = key.strip().split(".")
+        target = data
+        for part in path:
+            target = target.get(part) if isinstance(target, dict) else None  # type: ignore[assignment]
+        if not isinstance(target, dict):
+            raise ConfigError(f"no such key {key!r} in search space {space.name}", "--set")
+        target[last] = parse_yaml(text.encode(), f"--set {key}").data
+    return parse(SearchSpace, data, "--set") if settings else space
+
+
+def versions() -> dict[str, str]:
+    """Versions that results depend on."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for name in ("evo-mtl", *RECORDED):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def to_yaml(config: RunConfig) -> bytes:
+    """What ``run.yaml`` holds."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return f"# Written by evo-mtl; to change a run, start another one.\n{text}".encode()
+
+
+def read_config(path: Path) -> RunConfig:
+    """Reads ``run.yaml``. Raises ``ConfigError`` that names file, line and key."""
+    return validate(RunConfig, read_yaml(path))
+
+
+def grown(old: StreamConfig, new: StreamConfig, archived: Mapping[str, Any], place: object) -> StreamConfig:
+    """The stream a run goes on with: tasks may be added behind those that have been archived.
+
+    Raises:
+        ConfigError: An archived task is missing, changed, or not where it was.
+    """
+    settled = [task for task in old.tasks if task.name in archived]
+    for place_, task in enumerate(settled):
+        now = new.tasks[place_] if place_ < len(new.tasks) else None
+        if now != task:
+            found = "nothing" if now is None else f"{now.name!r}" if now.name != task.name else "other settings"
+            message = f"task {task.name!r} is archived as task {place_ + 1} of this run; the stream has {found} there"
+            raise ConfigError(message, place)
+    return new

@@ -1,0 +1,84 @@
+"""The files of a run, opened and checked before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from evo_mtl.archive.journal import read_journal
+from evo_mtl.archive.state import ArchiveState, replay
+from evo_mtl.archive.store import ComponentStore
+from evo_mtl.errors import RunError
+from evo_mtl.run.config import RunConfig, read_config
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run's files are.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "run.yaml"
+
+    @property
+    def journal(self) -> Path:
+        """What happened; the truth."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def timings(self) -> Path:
+        """Clock readings; no part of the truth."""
+        return self.path / "timings.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that searches."""
+        return self.path / ".lock"
+
+    @property
+    def cache(self) -> Path:
+        """Kept arrays; may be deleted at any time."""
+        return self.path / "cache"
+
+    def store(self) -> ComponentStore:
+        """The run's components."""
+        return ComponentStore(self.path)
+
+    def exists(self) -> bool:
+        """Whether there is a run here; an empty or missing folder is none yet.
+
+        Raises:
+            RunError: There is something here that is no run.
+        """
+        if self.config.is_file():
+            return True
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError("expected a run folder, met a file", self.path)
+        strangers = [p.name for p in self.path.iterdir() if p.name != ".lock"] if self.path.is_dir() else []
+        if strangers:
+            raise RunError(f"no run: it has no run.yaml, but it has {sorted(strangers)[0]!r}", self.path)
+        return False
+
+
+def open_run(path: str | Path) -> tuple[RunFolder, RunConfig, ArchiveState]:
+    """A run to read from; needs no lock and writes nothing.
+
+    Raises:
+        RunError: There is no run.
+        CorruptionError: Its journal is not what was written.
+    """
+    folder = RunFolder(Path(path).expanduser())
+    if not folder.path.is_dir():
+        raise RunError("no such run folder", folder.path)
+    if not folder.exists():
+        raise RunError("no run: the folder is empty", folder.path)
+    config = read_config(folder.config)
+    events = read_journal(folder.journal) if folder.journal.exists() else ()
+    return folder, config, replay(events, folder.journal)

@@ -1,0 +1,80 @@
+"""What a search tells while it runs; the terminal and the log are two ways to show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class TaskStarted:
+    """A task's turn begins."""
+
+    name: str
+    place: int
+    num_tasks: int
+    num_train: int
+    num_validation: int
+    num_classes: int
+    num_generations: int
+
+
+@dataclass(frozen=True)
+class GenerationStarted:
+    """A generation was asked for."""
+
+    task: str
+    number: int
+    num_candidates: int
+
+
+@dataclass(frozen=True)
+class CandidateDone:
+    """A trial ended."""
+
+    task: str
+    generation: int
+    child: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class GenerationDone:
+    """A generation is committed; ``best_*`` are the task's best so far."""
+
+    task: str
+    number: int
+    num_admitted: int
+    num_failed: int
+    best_quality: float
+    best_score: float
+    seconds: float
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class TaskDone:
+    """A route is archived."""
+
+    name: str
+    place: int
+    num_tasks: int
+    quality: float
+    added_parameters: int
+    root_parameters: int
+    seconds: float
+    skipped: bool
+
+
+Event = TaskStarted | GenerationStarted | CandidateDone | GenerationDone | TaskDone
+
+
+class Progress(Protocol):
+    """Hears what happens."""
+
+    def __call__(self, event: Event) -> None:
+        """Must not raise."""
+
+
+def silent(event: Event) -> None:
+    """Shows nothing."""

@@ -1,0 +1,380 @@
+"""The search, new or resumed by the same code: what the journal has is replayed, what it lacks is done.
+
+Each task's turn is asked for a generation, the engine tries it, the journal commits it whole. A crash
+loses at most the generation in flight, and doing it again gives the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evo_mtl.archive.journal import Journal
+from evo_mtl.archive.state import ArchiveState, replay
+from evo_mtl.archive.timings import append_timing
+from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine
+from evo_mtl.engines.workbench import BenchPlan, set_threads
+from evo_mtl.errors import CandidateError, RunError
+from evo_mtl.files import lock, make_folder, write_atomic
+from evo_mtl.genome.genome import as_founder, genome_from_json
+from evo_mtl.genome.space import TrunkFacts, check_against_trunk
+from evo_mtl.network.assembly import assemble
+from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.network.route import route_from_json
+from evo_mtl.run import progress as tell
+from evo_mtl.run.config import RunConfig, grown, read_config, to_yaml
+from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.root import read_root, write_root
+from evo_mtl.search.algorithms import algorithms
+from evo_mtl.search.candidate import Candidate, Evaluation, evaluation_from_json
+from evo_mtl.search.fitness import fitness
+from evo_mtl.search.population import Founder, Population, settled
+from evo_mtl.search.turn import Turn, World
+from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.task import Task, open_task
+from evo_mtl.training.pricing import Pricing
+
+CACHE_BYTES = 6 * 2**30
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a search is carried out; nothing here changes what comes of it, save a limit by the clock.
+
+    Attributes:
+        workers: Processes that try candidates.
+        cache: Folder of kept arrays; the run's own when ``None``.
+        cache_bytes: Its bound.
+        minutes: Clock limit for the whole search, shared evenly by the tasks that are left.
+        research: Search a task again whose data changed after it was archived, instead of refusing it.
+    """
+
+    workers: int = 1
+    cache: Path | None = None
+    cache_bytes: int = CACHE_BYTES
+    minutes: float | None = None
+    research: bool = False
+
+
+def run_search(
+    folder: RunFolder, config: RunConfig, options: Options, progress: tell.Progress = tell.silent
+) -> ArchiveState:
+    """Searches every task of the stream that has no route yet.
+
+    Args:
+        folder: New, empty, or a run of this very configuration (its stream may have grown).
+        config: What is searched.
+        options: How.
+        progress: Hears what happens.
+
+    Returns:
+        The archive when all is done.
+
+    Raises:
+        RunError: The folder is no run, or another configuration's, or in use.
+        InputError: Data or trunk cannot be used.
+    """
+    folder.exists()
+    tasks = [(task, open_task(task)) for task in config.stream.tasks]
+    make_folder(folder.path)
+    with lock(folder.lock):
+        journal = _begin(folder, config)
+        with journal:
+            return _Search(folder, config, options, progress, journal, tasks).all_tasks()
+
+
+def _begin(folder: RunFolder, config: RunConfig) -> Journal:
+    """The journal of a run whose configuration is this one, its first events written."""
+    if folder.config.exists():
+        old = read_config(folder.config)
+        if old.identity() != config.identity():
+            raise RunError(f"a run of another configuration: {_difference(old, config)}", folder.path)
+        state = replay(Journal.open(folder.journal).events, folder.journal)
+        stream = grown(old.stream, config.stream, state.routes, config.stream_file)
+        config = config.model_copy(update={"stream": stream})
+        if config.stream != old.stream or config.stream_file != old.stream_file:
+            write_atomic(folder.config, to_yaml(config))
+    else:
+        write_atomic(folder.config, to_yaml(config))
+    journal = Journal.open(folder.journal)
+    if not journal.events:
+        journal.append("run", configuration=config.identity(), seed=config.seed)
+    return journal
+
+
+def _difference(old: RunConfig, new: RunConfig) -> str:
+    """The first setting in which two configurations differ, in words."""
+
+    def first(a: Any, b: Any, path: str) -> str:
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            for key in [*a, *(k for k in b if k not in a)]:
+                if a.get(key) != b.get(key):
+                    return first(a.get(key), b.get(key), f"{path}.{key}" if path else str(key))
+        return f"{path} is {a!r} there, {b!r} here"
+
+    fields = {"space", "seed", "threads", "device"}
+    was, now = old.model_dump(mode="json", include=fields), new.model_dump(mode="json", include=fields)
+    return first(was, now, "") if was != now else f"regime is {old.stream.regime!r} there"
+
+
+class _Search:
+    """One process's work on one run, the lock held."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        options: Options,
+        progress: tell.Progress,
+        journal: Journal,
+        tasks: list[tuple[TaskConfig, Task]],
+    ) -> None:
+        self.folder, self.config, self.options = folder, config, options
+        self.progress, self.journal, self.tasks = progress, journal, tasks
+        self.store = folder.store()
+        self.state = replay(journal.events, folder.journal)
+        self.layout, self.facts = self._root()
+        self.deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
+
+    def _commit(self, kind: str, **payload: Any) -> None:
+        """Writes an event and takes it in; what is not in the journal has not happened."""
+        event = self.journal.append(kind, **payload)
+        self.state = replay([event], self.folder.journal, self.state)
+
+    def _root(self) -> tuple[TrunkLayout, TrunkFacts]:
+        set_threads(self.config.threads)
+        payload = self.state.root
+        if payload is None:
+            payload = write_root(self.config.space.trunk, self.store)
+            check_against_trunk(self.config.space, read_root(payload)[1], self.config.space.name)
+            self._commit("root", **payload)
+        return read_root(payload)
+
+    def all_tasks(self) -> ArchiveState:
+        engine: Engine = SerialEngine() if self.options.workers == 1 else ProcessEngine(self.options.workers)
+        try:
+            for place, (config, task) in enumerate(self.tasks):
+                if not self._is_done(task):
+                    self._turn(place, config, task, engine)
+                else:
+                    self._tell_done(place, task.name, 0.0, skipped=True)
+        finally:
+            engine.close()
+        return self.state
+
+    def _is_done(self, task: Task) -> bool:
+        state = self.state
+        known = state.tasks.get(task.name)
+        changed = known is not None and known["digest"] != task.digest
+        if changed and not self.options.research:
+            raise RunError(
+                f"the data of task {task.name!r} changed after it came to this run; "
+                "put the data back, or search it again with --research",
+                self.folder.path,
+            )
+        return task.name in state.routes and not changed
+
+    def _turn(self, place: int, config: TaskConfig, task: Task, engine: Engine) -> None:
+        start = time.monotonic()
+        self._sweep()
+        state = self.state
+        known = state.tasks.get(task.name)
+        if known is None or known["digest"] != task.digest:
+            self._commit(
+                "task",
+                name=task.name,
+                digest=task.digest,
+                classes=list(task.classes),
+                metric=task.metric,
+                num_train=len(task.train),
+                num_validation=len(task.validation),
+                private=config.private,
+            )
+            state = self.state
+        pricing = self._pricing(task, state)
+        turn = Turn(self._world(task, state, pricing), algorithms.get(self.config.space.algorithm))
+        plan = self._plan(config, task)
+        budget = self.config.space.budget
+        self.progress(
+            tell.TaskStarted(
+                task.name,
+                place,
+                len(self.tasks),
+                len(task.train),
+                len(task.validation),
+                len(task.classes),
+                budget.generations,
+            )
+        )
+        for committed in state.generations.get(task.name, ()):
+            turn.tell(evaluation_from_json(data) for data in committed["evaluations"])
+            self._tell_generation(task.name, turn, committed["number"], 0.0, replayed=True)
+        deadline = self._share_of_clock(place)
+        while task.name not in self.state.stopped and (candidates := turn.ask()):
+            self._generation(turn, candidates, plan, pricing, engine)
+            if deadline is not None and time.monotonic() > deadline:
+                self._commit("clock", task=task.name, number=turn.generation)
+        self._archive(turn.population, task)
+        self._tell_done(place, task.name, time.monotonic() - start, skipped=False)
+
+    def _generation(
+        self, turn: Turn, candidates: tuple[Candidate, ...], plan: BenchPlan, pricing: Pricing, engine: Engine
+    ) -> None:
+        task, number = turn.world.task, turn.generation
+        self.progress(tell.GenerationStarted(task, number, len(candidates)))
+        start = time.monotonic()
+
+        def done(place: int, seconds: float) -> None:
+            self.progress(tell.CandidateDone(task, number, candidates[place].child, seconds))
+            append_timing(
+                self.folder.timings, task=task, candidate=candidates[place].id, seconds=round(seconds, 3)
+            )
+
+        outcomes = engine.run(plan, candidates, done)
+        evaluations = [
+            self._evaluation(candidate, outcome, pricing)
+            for candidate, outcome in zip(candidates, outcomes, strict=True)
+        ]
+        decided = turn.tell(evaluations)
+        self._commit(
+            "generation", task=task, number=number, evaluations=[one.to_json() for one in decided]
+        )
+        seconds = time.monotonic() - start
+        append_timing(self.folder.timings, task=task, generation=number, seconds=round(seconds, 3))
+        self._tell_generation(task, turn, number, seconds, replayed=False)
+
+    def _evaluation(self, candidate: Candidate, outcome: dict[str, Any], pricing: Pricing) -> Evaluation:
+        cost = pricing.cost(candidate.genome)
+        ok = outcome["status"] == "ok"
+        score = fitness(
+            outcome["quality"] if ok else float("nan"), cost, pricing.root(), self.config.space.objective
+        )
+        return Evaluation(
+            candidate=candidate,
+            status=outcome["status"],
+            quality=outcome["quality"],
+            score=score,
+            curve=tuple(outcome["curve"]),
+            trained=outcome["trained"],
+            cost=cost,
+            admitted=False,
+            notes=outcome["notes"],
+        )
+
+    def _archive(self, population: Population, task: Task) -> None:
+        best = population.best
+        if best is None:
+            reasons = Counter(evaluation.status for evaluation in population.evaluations)
+            raise CandidateError(f"task {task.name}: no candidate could be trained ({dict(reasons)})")
+        genome = settled(best)
+        route = assemble(genome, self.layout.mean, self.layout.std)
+        closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
+        self._commit(
+            "route",
+            task=task.name,
+            candidate=best.candidate.id,
+            genome=genome.to_json(),
+            route=closed.to_json(),
+            quality=best.quality,
+            score=best.score,
+            cost=best.to_json()["cost"],
+            temperature=best.notes["temperature"],
+        )
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Drops components that no route and no member of a running turn needs."""
+        state = self.state
+        keep = set(state.root["components"]) if state.root else set()
+        for route in state.routes.values():
+            keep.update(route_from_json(route["route"]).components)
+        for generations in state.generations.values():
+            for generation in generations:
+                for evaluation in generation["evaluations"]:
+                    keep.update(evaluation["trained"].values())
+        self.store.sweep(keep)
+
+    def _world(self, task: Task, state: ArchiveState, pricing: Pricing) -> World:
+        founders = tuple(
+            Founder(name, as_founder(genome_from_json(route["genome"])))
+            for name, route in state.routes.items()
+            if name != task.name and not state.tasks[name]["private"]
+        )
+        return World(task.name, self.config.seed, self.config.space, self.facts, founders, pricing)
+
+    def _pricing(self, task: Task, state: ArchiveState) -> Pricing:
+        return Pricing(
+            layout=self.layout,
+            num_train=len(task.train),
+            num_validation=len(task.validation),
+            num_classes=len(task.classes),
+            users=num_users(state, without=task.name),
+            image_size=int(self.config.space.default("image_size")),
+            validations=self.config.space.validations,
+        )
+
+    def _plan(self, config: TaskConfig, task: Task) -> BenchPlan:
+        cache = self.options.cache or self.folder.cache
+        return BenchPlan(
+            folder=str(self.folder.path.absolute()),
+            cache=str(cache.expanduser().absolute()),
+            cache_bytes=self.options.cache_bytes,
+            seed=self.config.seed,
+            layout=self.layout,
+            task=config,
+            digest=task.digest,
+            validations=self.config.space.validations,
+            threads=self.config.threads,
+            device=self.config.device,
+        )
+
+    def _share_of_clock(self, place: int) -> float | None:
+        if self.deadline is None:
+            return None
+        now = time.monotonic()
+        return now + (self.deadline - now) / (len(self.tasks) - place)
+
+    def _tell_generation(self, task: str, turn: Turn, number: int, seconds: float, replayed: bool) -> None:
+        told = [e for e in turn.population.evaluations if e.candidate.generation == number]
+        best = turn.population.best
+        self.progress(
+            tell.GenerationDone(
+                task,
+                number,
+                sum(e.admitted for e in told),
+                sum(not e.ok for e in told),
+                best.quality if best else 0.0,
+                best.score if best else 0.0,
+                seconds,
+                replayed,
+            )
+        )
+
+    def _tell_done(self, place: int, name: str, seconds: float, skipped: bool) -> None:
+        route = self.state.routes[name]
+        self.progress(
+            tell.TaskDone(
+                name,
+                place,
+                len(self.tasks),
+                route["quality"],
+                route["cost"]["added_parameters"],
+                sum(self.facts.parameters),
+                seconds,
+                skipped,
+            )
+        )
+
+
+def num_users(state: ArchiveState, without: str = "") -> Counter[str]:
+    """How many routes use each component, the root trunk's own route counted as one."""
+    users: Counter[str] = Counter(state.root["components"] if state.root else ())
+    for name, route in state.routes.items():
+        if name != without:
+            users.update(set(route_from_json(route["route"]).components))
+    return users
+

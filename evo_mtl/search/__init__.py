@@ -1,0 +1,10 @@
+"""Who is tried: an evolutionary search over genomes and numbers, as ask and tell.
+
+* ``candidate`` - the records: a candidate, its cost, its finished evaluation
+* ``fitness`` - one score from quality and cost
+* ``population`` - those of a task that may become parents, by replay of what was told
+* ``parents`` - who becomes a parent
+* ``budget`` - what a task may still spend
+* ``mu2net``, ``random_search`` - the algorithms, each a few lines joining these parts
+* ``algorithms`` - their names
+"""

@@ -1,0 +1,12 @@
+"""The search algorithms by name."""
+
+from __future__ import annotations
+
+from evo_mtl.registry import Registry
+from evo_mtl.search.mu2net import mu2net
+from evo_mtl.search.random_search import random_search
+from evo_mtl.search.turn import Algorithm
+
+algorithms: Registry[Algorithm] = Registry("search algorithm")
+algorithms.add("mu2net", mu2net)
+algorithms.add("random", random_search)

@@ -1,0 +1,33 @@
+"""What one task's search may still spend, in planned units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from evo_mtl.genome.space import Budget
+from evo_mtl.search.candidate import Candidate, CostModel, Evaluation
+
+
+def affordable(
+    candidates: Sequence[Candidate], past: Iterable[Evaluation], costs: CostModel, budget: Budget
+) -> tuple[Candidate, ...]:
+    """The candidates, in their order, that together with the past stay inside the budget.
+
+    One that is too dear is left out and the next is looked at; the cheapest seed candidate of a task
+    is always let through, so that a task never ends without a route.
+    """
+    charged = [evaluation.cost for evaluation in past]
+    images = sum(cost.images for cost in charged)
+    multiply_adds = sum(cost.multiply_adds for cost in charged)
+    kept: list[Candidate] = []
+    priced = [(candidate, costs.cost(candidate.genome)) for candidate in candidates]
+    cheapest = min((cost.multiply_adds for _, cost in priced), default=0.0)
+    for candidate, cost in priced:
+        fits = (budget.images is None or images + cost.images <= budget.images) and (
+            budget.multiply_adds is None or multiply_adds + cost.multiply_adds <= budget.multiply_adds
+        )
+        if fits or (candidate.generation == 0 and cost.multiply_adds == cheapest and not kept):
+            kept.append(candidate)
+            images += cost.images
+            multiply_adds += cost.multiply_adds
+    return tuple(kept)

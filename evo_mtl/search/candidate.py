@@ -1,0 +1,136 @@
+"""The records of a search: who is tried, what it costs, what came of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from evo_mtl.genome.genome import Genome, genome_from_json
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A genome with its address and its parent.
+
+    Attributes:
+        task: Name of the task it is meant for.
+        generation: 0 for the seed candidates.
+        child: Its place in the generation.
+        parent: ``"generation/child"`` of a parent of the same task, ``"task:NAME"`` of another task's
+            route, ``None`` for a seed candidate or an independent draw.
+        origin: In words where it comes from: a seed's name, ``"child"``, ``"draw"``.
+        genome: What it inherits.
+    """
+
+    task: str
+    generation: int
+    child: int
+    parent: str | None
+    origin: str
+    genome: Genome
+
+    @property
+    def address(self) -> tuple[str | int, ...]:
+        """Where its randomness comes from."""
+        return ("task", self.task, "generation", self.generation, "child", self.child)
+
+    @property
+    def id(self) -> str:
+        """``"generation/child"``, unique in its task's turn."""
+        return f"{self.generation}/{self.child}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; :func:`candidate_from_json` reads it back."""
+        return {**asdict(self), "genome": self.genome.to_json()}
+
+
+def candidate_from_json(data: Mapping[str, Any]) -> Candidate:
+    """Reads what :meth:`Candidate.to_json` wrote."""
+    return Candidate(**{**data, "genome": genome_from_json(data["genome"])})
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a candidate is charged, planned from its genome alone.
+
+    Attributes:
+        images: Images presented to it: training, validation, closed-form looks.
+        multiply_adds: Planned multiply-adds: frozen stages once an image and view, open ones three
+            times a training image and once a validation image.
+        active_parameters: Parameters its route runs.
+        added_parameters: Parameters that only its route has.
+        accounted_parameters: Parameters, each divided by the number of routes that would use it.
+        inference: Multiply-adds of one image through its route.
+    """
+
+    images: int
+    multiply_adds: float
+    active_parameters: int
+    added_parameters: int
+    accounted_parameters: float
+    inference: float
+
+
+class CostModel(Protocol):
+    """Prices genomes; what the search knows of networks and data."""
+
+    def cost(self, genome: Genome) -> Cost:
+        """The cost of trying a genome and of keeping it."""
+
+    def root(self) -> tuple[int, float]:
+        """Parameters of the root trunk, and multiply-adds of one image at the space's default size."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of a candidate; the journal keeps it.
+
+    Attributes:
+        candidate: As it was before training.
+        status: ``"ok"`` or ``"failed: …"``.
+        quality: The task's metric on its validation split; higher is better; 0 when failed.
+        score: Quality with the size and compute factors; ``-inf`` when failed.
+        curve: Quality at each validation, the first before any training.
+        trained: Slot to digest of the components it wrote.
+        cost: What it was charged.
+        admitted: Whether it joined the population.
+        notes: What a closed-form head chose, the temperature; plain data.
+    """
+
+    candidate: Candidate
+    status: str
+    quality: float
+    score: float
+    curve: tuple[float, ...]
+    trained: Mapping[str, str]
+    cost: Cost
+    admitted: bool
+    notes: Mapping[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether it has a quality at all."""
+        return self.status == "ok"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; a failed score is ``None``."""
+        return {
+            **asdict(self),
+            "candidate": self.candidate.to_json(),
+            "score": self.score if math.isfinite(self.score) else None,
+            "curve": list(self.curve),
+        }
+
+
+def evaluation_from_json(data: Mapping[str, Any]) -> Evaluation:
+    """Reads what :meth:`Evaluation.to_json` wrote."""
+    score = data["score"]
+    changes = {
+        "candidate": candidate_from_json(data["candidate"]),
+        "score": -math.inf if score is None else score,
+        "curve": tuple(data["curve"]),
+        "cost": Cost(**data["cost"]),
+    }
+    return Evaluation(**{**data, **changes})

@@ -1,0 +1,50 @@
+"""The mu2Net loop (Gesmundo 2022): mutated children of this task's best and of other tasks' routes."""
+
+from __future__ import annotations
+
+from evo_mtl.genome.genome import Genome
+from evo_mtl.genome.mutation import mutate, step_data, trains_nothing_new
+from evo_mtl.search.candidate import Candidate, Evaluation
+from evo_mtl.search.parents import choose_parent
+from evo_mtl.search.population import Founder, Population, settled
+from evo_mtl.search.turn import World
+from evo_mtl.seeding import generator
+
+MAX_REDRAWS = 20
+
+
+def mu2net(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
+    """A generation of children.
+
+    The data hyperparameters (image size, views) are drawn once, around the task's best, and shared by
+    all children; each child then has its own parent and its own mutations. A child that would only
+    repeat its parent is drawn again.
+    """
+    address = ("task", world.task, "generation", generation)
+    best = population.best
+    data = {}
+    if best is not None:
+        data = step_data(best.candidate.genome, world.space, generator(world.seed, *address, "data"))
+    num_children = population.num_children()
+    children = []
+    for child in range(world.space.budget.children):
+        rng = generator(world.seed, *address, "child", child, "birth")
+        for _ in range(MAX_REDRAWS):
+            parent = choose_parent(population.members, world.founders, _name, num_children, rng)
+            inherited = _genome(parent)
+            genome = mutate(inherited.with_values(data), world.space, world.facts, rng)
+            if not trains_nothing_new(genome, inherited):
+                break
+        num_children[_name(parent)] += 1
+        children.append(Candidate(world.task, generation, child, _name(parent), "child", genome))
+    return tuple(children)
+
+
+def _name(parent: Evaluation | Founder) -> str:
+    return parent.id if isinstance(parent, Founder) else parent.candidate.id
+
+
+def _genome(parent: Evaluation | Founder) -> Genome:
+    return parent.genome if isinstance(parent, Founder) else settled(parent)
+
+

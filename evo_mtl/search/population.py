@@ -1,0 +1,68 @@
+"""Those of a task that may become parents now: a value, rebuilt from what was told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from evo_mtl.genome.genome import Genome, settle
+from evo_mtl.search.candidate import Evaluation
+
+
+@dataclass(frozen=True)
+class Founder:
+    """A route of another task, ready to be a parent: shared and frozen, without its head."""
+
+    task: str
+    genome: Genome
+
+    @property
+    def id(self) -> str:
+        """How children name it."""
+        return f"task:{self.task}"
+
+
+@dataclass(frozen=True)
+class Population:
+    """Evaluations of the active task, in the order they were committed."""
+
+    evaluations: tuple[Evaluation, ...] = ()
+
+    def admit(self, evaluation: Evaluation) -> Evaluation:
+        """The evaluation with its ``admitted`` decided.
+
+        A failed candidate is never admitted; a child of this task only if its score is at least its
+        parent's (Gesmundo 2022).
+        """
+        parent = self.find(evaluation.candidate.parent)
+        admitted = evaluation.ok and (parent is None or evaluation.score >= parent.score)
+        return replace(evaluation, admitted=admitted)
+
+    def tell(self, evaluations: Iterable[Evaluation]) -> Population:
+        """The population after more evaluations, whose admission is decided."""
+        return Population((*self.evaluations, *evaluations))
+
+    def find(self, id: str | None) -> Evaluation | None:
+        """The evaluation of that id; ``None`` for none (a founder, a seed candidate)."""
+        return next((e for e in self.evaluations if e.candidate.id == id), None)
+
+    @property
+    def members(self) -> tuple[Evaluation, ...]:
+        """Admitted ones, best score first; of equal scores the newest first (Gesmundo 2022)."""
+        admitted = [e for e in reversed(self.evaluations) if e.admitted]
+        return tuple(sorted(admitted, key=lambda e: -e.score))
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The first member."""
+        return next(iter(self.members), None)
+
+    def num_children(self) -> Counter[str]:
+        """Children each parent has had for this task, by the parent's id."""
+        return Counter(e.candidate.parent for e in self.evaluations if e.candidate.parent is not None)
+
+
+def settled(evaluation: Evaluation) -> Genome:
+    """A member's genome with the weights it has after training, ready to be a parent."""
+    return settle(evaluation.candidate.genome, evaluation.trained)

@@ -1,0 +1,76 @@
+"""One task's turn as ask and tell; an algorithm says only how a generation is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from evo_mtl.genome.sampling import seed_genome
+from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.search.budget import affordable
+from evo_mtl.search.candidate import Candidate, CostModel, Evaluation
+from evo_mtl.search.population import Founder, Population
+
+
+@dataclass(frozen=True)
+class World:
+    """What an algorithm may know when it makes a generation; nothing in it changes.
+
+    Attributes:
+        task: Name of the active task.
+        seed: The run's seed; every draw is made at an address below it.
+        space: The search space.
+        facts: The root trunk.
+        founders: Routes of the other tasks, oldest first.
+        costs: Prices genomes.
+    """
+
+    task: str
+    seed: int
+    space: SearchSpace
+    facts: TrunkFacts
+    founders: tuple[Founder, ...]
+    costs: CostModel
+
+
+Algorithm = Callable[[World, Population, int], tuple[Candidate, ...]]
+"""Makes the candidates of a generation (1, 2, …) from what earlier generations gave."""
+
+
+def seed_candidates(world: World) -> tuple[Candidate, ...]:
+    """Generation 0, the same for every algorithm."""
+    return tuple(
+        Candidate(world.task, 0, i, None, seed.name, seed_genome(seed, world.space, world.facts))
+        for i, seed in enumerate(world.space.seeds)
+    )
+
+
+@dataclass
+class Turn:
+    """A task's search: ``ask`` for a generation, ``tell`` what came of it, until ``ask`` gives nothing.
+
+    Telling it the committed generations of a journal brings it to the same state as having run them.
+    """
+
+    world: World
+    algorithm: Algorithm
+    population: Population = field(default_factory=Population)
+    generation: int = 0
+
+    def ask(self) -> tuple[Candidate, ...]:
+        """The next generation; empty when the budget is spent. Asking twice gives the same."""
+        budget = self.world.space.budget
+        if self.generation > budget.generations:
+            return ()
+        if self.generation == 0:
+            made = seed_candidates(self.world)
+        else:
+            made = self.algorithm(self.world, self.population, self.generation)
+        return affordable(made, self.population.evaluations, self.world.costs, budget)
+
+    def tell(self, evaluations: Iterable[Evaluation]) -> tuple[Evaluation, ...]:
+        """Takes a whole generation, in the order of its addresses; returns it with admission decided."""
+        decided = tuple(self.population.admit(evaluation) for evaluation in evaluations)
+        self.population = self.population.tell(decided)
+        self.generation += 1
+        return decided

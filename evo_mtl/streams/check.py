@@ -1,0 +1,206 @@
+"""What a person should know about a task's data before learning from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from evo_mtl.errors import DataError, InputError
+from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.images import open_image, resize, to_rgb
+from evo_mtl.streams.raw import Items, item_digest
+from evo_mtl.streams.sources import SOURCES
+from evo_mtl.streams.task import ItemImages, Split, Splits, open_splits
+from evo_mtl.streams.views import GREY
+
+NEAR_RMS = 3.0
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """Counts of one split: images, and images of the smallest and largest class."""
+
+    count: int
+    class_min: int
+    class_max: int
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """What :func:`check_task` found; without problems the task is ready.
+
+    Args:
+        name: The task.
+        source: Where its data come from.
+        classes: Names.
+        train: Counts; ``validation`` and ``test`` likewise. None when the data cannot be opened.
+        sizes: ``(height, width)`` smallest, median and largest, by area.
+        colour_modes: How many images of each mode (L, RGB, ...).
+        exact_duplicates: Test images that are also in training or validation, pixel by pixel.
+        near_duplicates: Test images whose 16 x 16 grey is within 3 levels (rms) of one there;
+            exact ones included.
+        two_labels: Images that appear under two labels.
+        problems: One line each.
+    """
+
+    name: str
+    source: str
+    classes: tuple[str, ...] = ()
+    train: SplitReport | None = None
+    validation: SplitReport | None = None
+    test: SplitReport | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
+    colour_modes: tuple[tuple[str, int], ...] = ()
+    exact_duplicates: int = 0
+    near_duplicates: int = 0
+    two_labels: int = 0
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """A data source, for people: how it is written, what it is, what else it needs."""
+
+    name: str
+    description: str
+    needs: str
+
+
+def list_sources() -> tuple[SourceInfo, ...]:
+    """Every source; those that can be enumerated one by one."""
+    return tuple(
+        SourceInfo(f"{scheme}:{argument}", SOURCES.get(scheme).description, SOURCES.get(scheme).needs)
+        for scheme in SOURCES
+        for argument in SOURCES.get(scheme).names or (SOURCES.get(scheme).argument,)
+    )
+
+
+def check_task(config: TaskConfig) -> TaskReport:
+    """Decodes every image of a task and looks for what would spoil learning or its measurement.
+
+    Returns:
+        The report; what cannot even be opened is a report with that one problem.
+    """
+    try:
+        opened = open_splits(config)
+    except InputError as error:
+        return TaskReport(config.name, config.source, problems=(str(error),))
+    looks = [_look(split) for split in (opened.train, opened.validation, opened.test)]
+    learning, test = _joined(looks[:2]), looks[2]
+    exact = int(np.isin(test.digests, learning.digests).sum())
+    near = int(_near(test.thumbs, learning.thumbs).sum())
+    two = _two_labels(_joined(looks))
+    sizes = sorted(
+        (size for look in looks for size in look.sizes), key=lambda size: (size[0] * size[1], size)
+    )
+    modes = Counter(mode for look in looks for mode in look.modes)
+    broken = [line for look in looks for line in look.broken]
+    return TaskReport(
+        name=config.name,
+        source=config.source,
+        classes=opened.classes,
+        train=_counts(opened, opened.train),
+        validation=_counts(opened, opened.validation),
+        test=_counts(opened, opened.test),
+        sizes=(sizes[0], sizes[len(sizes) // 2], sizes[-1]) if sizes else (),
+        colour_modes=tuple(modes.most_common()),
+        exact_duplicates=exact,
+        near_duplicates=near,
+        two_labels=two,
+        problems=_problems(opened, broken, exact, near, two),
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is kept of the images of a split: digests of pixels, ``(N, 256)`` grey, labels."""
+
+    digests: np.ndarray
+    thumbs: np.ndarray
+    labels: np.ndarray
+    sizes: list[tuple[int, int]]
+    modes: list[str]
+    broken: list[str]
+
+
+def _look(split: Split) -> _Look:
+    assert isinstance(split.images, ItemImages)
+    items: Items = split.images.items
+    digests, thumbs, labels, sizes, modes, broken = [], [], [], [], [], []
+    for i, label in enumerate(split.labels):
+        try:
+            raw = items.raw(i)
+            image = to_rgb(raw, items.name(i))
+        except DataError as error:
+            broken.append(str(error))
+            continue
+        if isinstance(raw, np.ndarray):
+            mode = "L" if raw.ndim == 2 else {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[raw.shape[2]]
+        else:
+            mode = raw.mode if isinstance(raw, Image.Image) else open_image(raw).mode
+        digests.append(item_digest(image).hex())
+        thumbs.append(resize(image, 16).reshape(256, 3) @ GREY)
+        labels.append(int(label))
+        sizes.append((image.shape[0], image.shape[1]))
+        modes.append(mode)
+    stacked = np.array(thumbs, dtype=np.float32).reshape(-1, 256)
+    return _Look(
+        np.array(digests, dtype=str), stacked, np.array(labels, dtype=np.int64), sizes, modes, broken
+    )
+
+
+def _joined(looks: list[_Look]) -> _Look:
+    arrays = [
+        np.concatenate([getattr(look, part) for look in looks]) for part in ("digests", "thumbs", "labels")
+    ]
+    return _Look(arrays[0], arrays[1], arrays[2], [], [], [])
+
+
+def _near(some: np.ndarray, others: np.ndarray, chunk: int = 512) -> np.ndarray:
+    """Which rows of ``some`` ``(A, 256)`` lie within :data:`NEAR_RMS` of a row of ``others`` ``(B, 256)``."""
+    out = np.zeros(len(some), dtype=bool)
+    if len(others) == 0:
+        return out
+    squares = (others**2).sum(axis=1)
+    for start in range(0, len(some), chunk):
+        rows = some[start : start + chunk]
+        distance = (rows**2).sum(axis=1)[:, None] + squares - 2.0 * rows @ others.T
+        out[start : start + chunk] = (distance < NEAR_RMS**2 * 256).any(axis=1)
+    return out
+
+
+def _two_labels(look: _Look) -> int:
+    labels: dict[str, set[int]] = {}
+    for digest, label in zip(look.digests.tolist(), look.labels.tolist(), strict=True):
+        labels.setdefault(digest, set()).add(label)
+    return sum(len(found) > 1 for found in labels.values())
+
+
+def _counts(opened: Splits, split: Split) -> SplitReport:
+    counts = np.bincount(split.labels, minlength=len(opened.classes))
+    return SplitReport(len(split), int(counts.min()), int(counts.max()))
+
+
+def _problems(opened: Splits, broken: list[str], exact: int, near: int, two: int) -> tuple[str, ...]:
+    problems = broken[:SHOWN]
+    if len(broken) > SHOWN:
+        problems.append(f"{len(broken) - SHOWN} more images are broken")
+    if exact:
+        problems.append(f"{exact} test images are also in training or validation")
+    if near > exact:
+        problems.append(f"{near - exact} more test images are nearly equal to one in training or validation")
+    if two:
+        problems.append(f"{two} images appear under two labels")
+    for what, split in (("validation", opened.validation), ("test", opened.test)):
+        counts = np.bincount(split.labels, minlength=len(opened.classes))
+        missing = [name for name, count in zip(opened.classes, counts, strict=True) if count == 0]
+        if missing:
+            more = ", ..." if len(missing) > SHOWN else ""
+            problems.append(
+                f"{len(missing)} classes have no {what} image: {', '.join(missing[:SHOWN])}{more}"
+            )
+    return tuple(problems)

@@ -1,0 +1,198 @@
+"""What a data source hands over: labelled items that are read one at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from evo_mtl.errors import DataError
+from evo_mtl.streams.images import Raw
+
+MAX_FILE_BYTES = 256_000_000
+
+
+class Items(Protocol):
+    """Images that are not decoded yet."""
+
+    def __len__(self) -> int: ...
+
+    def raw(self, index: int) -> Raw:
+        """Bytes of a file, an array, or an opened image."""
+        ...
+
+    def name(self, index: int) -> str:
+        """What a message calls this image."""
+        ...
+
+    def take(self, indices: np.ndarray) -> Items:
+        """Some of them, holding no handle on the others where that can be."""
+        ...
+
+
+@dataclass(frozen=True)
+class RawSplit:
+    """Items with their labels ``(N,)`` int64, numbers of classes."""
+
+    items: Items
+    labels: np.ndarray
+
+    def take(self, indices: np.ndarray) -> RawSplit:
+        """The examples at ``indices``, in that order."""
+        return RawSplit(self.items.take(indices), self.labels[indices])
+
+
+@dataclass(frozen=True)
+class RawTask:
+    """What a source knows: classes and splits.
+
+    Args:
+        classes: Names; a label is a number in this list.
+        train: Training examples.
+        test: Test examples; None lets ``test_fraction`` of ``train`` be set aside by seed.
+        validation: Given validation examples; None lets the task's own fraction be set aside.
+        test_fraction: Used when ``test`` is None.
+        place: Where the data are, for messages.
+    """
+
+    classes: tuple[str, ...]
+    train: RawSplit
+    test: RawSplit | None = None
+    validation: RawSplit | None = None
+    test_fraction: float = 0.2
+    place: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a task asks of its source, beside the argument.
+
+    Args:
+        seed: The task's seed.
+        root: Folder for sources that keep files, or None.
+        download: Whether the source may fetch files.
+    """
+
+    seed: int = 0
+    root: str | None = None
+    download: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scheme of data sources, ``scheme:argument``.
+
+    Args:
+        load: Reads the data.
+        description: One line for ``tasks list``.
+        argument: How the argument is called in messages, ``"PATH"``.
+        needs: Packages beyond what the project requires, or ``""``.
+        names: All arguments there are; empty when they cannot be listed.
+    """
+
+    load: Callable[[str, Request], RawTask]
+    description: str
+    argument: str
+    needs: str = ""
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FileItems:
+    """Image files on disk."""
+
+    paths: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def raw(self, index: int) -> bytes:
+        path = self.paths[index]
+        try:
+            with path.open("rb") as handle:
+                data = handle.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror or error}", path) from None
+        if len(data) > MAX_FILE_BYTES:
+            raise DataError(f"larger than {MAX_FILE_BYTES:,} bytes", path)
+        return data
+
+    def name(self, index: int) -> str:
+        return str(self.paths[index])
+
+    def take(self, indices: np.ndarray) -> FileItems:
+        return FileItems(tuple(self.paths[i] for i in indices))
+
+
+@dataclass(frozen=True)
+class ZipItems:
+    """Image files inside a zip archive, read in place."""
+
+    archive: zipfile.ZipFile
+    path: str
+    members: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def raw(self, index: int) -> bytes:
+        member = self.archive.getinfo(self.members[index])
+        if member.file_size > MAX_FILE_BYTES:
+            raise DataError(f"larger than {MAX_FILE_BYTES:,} bytes", self.name(index))
+        if member.flag_bits & 1:
+            raise DataError("is encrypted", self.name(index))
+        try:
+            return self.archive.read(member)
+        except Exception as error:  # zipfile, zlib, lzma and the disk each have their own
+            raise DataError(f"cannot be read: {error}", self.name(index)) from None
+
+    def name(self, index: int) -> str:
+        return f"{self.path}: {self.members[index]}"
+
+    def take(self, indices: np.ndarray) -> ZipItems:
+        return ZipItems(self.archive, self.path, tuple(self.members[i] for i in indices))
+
+
+@dataclass(frozen=True)
+class ArrayItems:
+    """Images in memory: an array ``(N, H, W[, C])`` or a sequence of ``(H, W[, C])``."""
+
+    images: np.ndarray | Sequence[np.ndarray]
+    place: str
+    numbers: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def raw(self, index: int) -> np.ndarray:
+        return self.images[index]
+
+    def name(self, index: int) -> str:
+        return f"{self.place}: image {index if self.numbers is None else int(self.numbers[index])}"
+
+    def take(self, indices: np.ndarray) -> ArrayItems:
+        numbers = np.arange(len(self)) if self.numbers is None else self.numbers
+        images = self.images
+        some: Any = images[indices] if isinstance(images, np.ndarray) else [images[i] for i in indices]
+        return ArrayItems(some, self.place, numbers[indices])
+
+
+def item_digest(raw: Raw) -> bytes:
+    """32 bytes that name an image's content; where it lies plays no part."""
+    if isinstance(raw, bytes):
+        return hashlib.sha256(b"file\0" + raw).digest()
+    kind = f"{raw.mode}" if isinstance(raw, Image.Image) else "array"
+    array = np.ascontiguousarray(np.asarray(raw))
+    head = f"{kind}\0{array.dtype.str}\0{array.shape}\0".encode()
+    return hashlib.sha256(head + array.tobytes()).digest()
+
+
+def digests(items: Items) -> list[bytes]:
+    """The digest of each item, in order."""
+    return [item_digest(items.raw(i)) for i in range(len(items))]

@@ -1,0 +1,63 @@
+"""``npz:PATH``: arrays ``images`` (N, H, W[, C]) uint8 and ``labels`` (N,) in a NumPy .npz file."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evo_mtl.errors import DataError
+from evo_mtl.registry import suggestion
+from evo_mtl.streams.raw import RawTask, Request, Source
+from evo_mtl.streams.sources.arrays import task_from_arrays
+
+MAX_BYTES = 32_000_000_000
+KEYS = {
+    "images": "train_images",
+    "labels": "train_labels",
+    "train_images": "train_images",
+    "train_labels": "train_labels",
+    "test_images": "test_images",
+    "test_labels": "test_labels",
+    "classes": "classes",
+}
+
+
+def load(argument: str, request: Request) -> RawTask:
+    """The arrays as a task; without test arrays a fifth is set aside by the task's seed."""
+    path = Path(argument).expanduser()
+    if not path.is_file():
+        raise DataError("expected an .npz file, met a folder" if path.is_dir() else "no such file", argument)
+    data: dict[str, Any] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+                raise DataError(f"larger than {MAX_BYTES:,} bytes", argument)
+        with np.load(path, allow_pickle=False) as arrays:
+            for key in arrays.files:
+                if key not in KEYS:
+                    raise DataError(
+                        f"unknown array {key!r}{suggestion(key, KEYS)}; known: {', '.join(KEYS)}", argument
+                    )
+                data[KEYS[key]] = _array(arrays, key, argument)
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+        raise DataError(f"not a readable .npz file: {error}", argument) from None
+    for key in ("images", "labels"):
+        if f"train_{key}" not in data:
+            raise DataError(f"no array {key!r}; met: {', '.join(data) or 'none'}", argument)
+    return task_from_arrays(data, argument)
+
+
+def _array(arrays: Any, key: str, place: str) -> np.ndarray:
+    try:
+        array: np.ndarray = arrays[key]
+    except (ValueError, EOFError, MemoryError, zlib.error) as error:
+        why = "an array of Python objects is not read" if "allow_pickle" in str(error) else str(error)
+        raise DataError(why, f"{place}: {key}") from None
+    return array
+
+
+SOURCE = Source(load, "arrays images, labels in a NumPy .npz file", "PATH")

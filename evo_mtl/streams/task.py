@@ -1,0 +1,231 @@
+"""A task as the search sees it: classes, a training split and a validation split.
+
+Test images are opened apart, by :func:`open_test`; a :class:`Task` holds no way to them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from evo_mtl.errors import ConfigError, DataError, InputError
+from evo_mtl.registry import suggestion
+from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.images import resize, to_rgb
+from evo_mtl.streams.raw import Items, RawSplit, RawTask, Request, digests
+from evo_mtl.streams.sources import find_source
+from evo_mtl.streams.splitting import hold_out, limited
+
+
+class Images(Protocol):
+    """Images of any sizes, decoded when asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """``(H, W, 3)`` uint8."""
+        ...
+
+
+@dataclass(frozen=True)
+class ItemImages:
+    """Decodes a source's items."""
+
+    items: Items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not 0 <= index < len(self.items):
+            raise IndexError(index)
+        return to_rgb(self.items.raw(index), self.items.name(index))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with labels ``(N,)`` int64; the order follows from the content alone.
+
+    ``digest`` covers raw images, labels and class names, not where the images lie.
+    """
+
+    images: Images
+    labels: np.ndarray
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What may be learned from. ``digest`` covers all three splits."""
+
+    name: str
+    classes: tuple[str, ...]
+    metric: str
+    train: Split
+    validation: Split
+    digest: str
+
+
+@dataclass(frozen=True)
+class Splits:
+    """All three splits of a task; for :func:`open_task`, :func:`open_test` and checks only."""
+
+    classes: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    digest: str
+
+
+def open_task(config: TaskConfig) -> Task:
+    """Opens a task's data without its test images.
+
+    Raises:
+        DataError: The data are missing, or have fewer than two classes, or a class has fewer than two
+            training images.
+    """
+    opened = open_splits(config)
+    return Task(config.name, opened.classes, config.metric, opened.train, opened.validation, opened.digest)
+
+
+def open_test(config: TaskConfig) -> Split:
+    """A task's test split; for evaluation only. Labels number the classes of :func:`open_task`."""
+    return open_splits(config).test
+
+
+def load_images(split: Split, size: int, threads: int = 2) -> np.ndarray:
+    """Decodes and resizes a whole split.
+
+    Returns:
+        ``(N, size, size, 3)`` uint8.
+
+    Raises:
+        DataError: An image is broken; names it.
+    """
+    out = np.empty((len(split.images), size, size, 3), dtype=np.uint8)
+
+    def load(index: int) -> None:
+        out[index] = resize(split.images[index], size)
+
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        for _ in pool.map(load, range(len(out))):
+            pass
+    return out
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Examples in the order of their digests."""
+
+    split: RawSplit
+    keys: list[bytes]
+
+    def take(self, mask: np.ndarray) -> _Part:
+        indices = np.flatnonzero(mask)
+        return _Part(self.split.take(indices), [self.keys[i] for i in indices])
+
+
+def open_splits(config: TaskConfig) -> Splits:
+    """All splits of a task; :func:`open_task` is what learning code calls."""
+    source = find_source(config.source)
+    argument = config.source.split(":", 1)[1]
+    raw = source.load(argument, Request(config.seed, config.root, config.download))
+    place = raw.place or config.source
+    raw = _only_classes(raw, config.classes, f"task {config.name}")
+    if len(raw.classes) < 2:
+        raise DataError(f"a task with one class ({', '.join(raw.classes)}); at least two are needed", place)
+
+    train = _keyed(raw.train)
+    if raw.test is None:
+        mask = hold_out(train.split.labels, train.keys, raw.test_fraction, config.seed, "test", keep=2)
+        train, test = train.take(~mask), train.take(mask)
+    else:
+        test = _keyed(raw.test)
+    validation = None if raw.validation is None else _keyed(raw.validation)
+    _check_counts(raw.classes, train, test, validation, place)
+    if config.limit is not None:
+        try:
+            train = _limit(train, config, "limit", floor=2)
+            test = _limit(test, config, "limit test")
+            validation = None if validation is None else _limit(validation, config, "limit validation")
+        except DataError as error:
+            raise DataError(error.message, f"task {config.name}") from None
+    if validation is None:
+        mask = hold_out(train.split.labels, train.keys, config.validation, config.seed, "validation")
+        train, validation = train.take(~mask), train.take(mask)
+
+    sealed = [_sealed(part, raw.classes) for part in (train, validation, test)]
+    whole = hashlib.sha256("".join(split.digest for split in sealed).encode()).hexdigest()
+    return Splits(raw.classes, sealed[0], sealed[1], sealed[2], whole)
+
+
+def _keyed(split: RawSplit) -> _Part:
+    """Sorted by content, so that names and places of files have no say in the order."""
+    keys = digests(split.items)
+    order = np.array(sorted(range(len(keys)), key=lambda i: (keys[i], split.labels[i])), dtype=np.int64)
+    return _Part(split.take(order), [keys[i] for i in order])
+
+
+def _limit(part: _Part, config: TaskConfig, purpose: str, floor: int = 0) -> _Part:
+    if config.limit is None or len(part.keys) <= config.limit:
+        return part
+    return part.take(limited(part.split.labels, part.keys, config.limit, config.seed, purpose, floor))
+
+
+def _sealed(part: _Part, classes: Sequence[str]) -> Split:
+    digest = hashlib.sha256()
+    for name in classes:
+        digest.update(name.encode() + b"\0")
+    for key, label in zip(part.keys, part.split.labels, strict=True):
+        digest.update(key + int(label).to_bytes(8, "little"))
+    labels = part.split.labels.astype(np.int64)
+    labels.flags.writeable = False
+    return Split(ItemImages(part.split.items), labels, digest.hexdigest())
+
+
+def _only_classes(raw: RawTask, wanted: tuple[str, ...] | None, place: str) -> RawTask:
+    if wanted is None:
+        return raw
+    for name in wanted:
+        if name not in raw.classes:
+            raise ConfigError(
+                f"classes: {raw.place} has no class {name!r}{suggestion(name, raw.classes)}", place
+            )
+    number = np.full(len(raw.classes), -1)
+    for new, name in enumerate(wanted):
+        number[raw.classes.index(name)] = new
+
+    def some(split: RawSplit | None) -> RawSplit | None:
+        if split is None:
+            return None
+        kept = split.take(np.flatnonzero(number[split.labels] >= 0))
+        return RawSplit(kept.items, number[kept.labels])
+
+    train = some(raw.train)
+    if train is None:
+        raise InputError("no training examples", place)
+    return RawTask(wanted, train, some(raw.test), some(raw.validation), raw.test_fraction, raw.place)
+
+
+def _check_counts(
+    classes: Sequence[str], train: _Part, test: _Part, validation: _Part | None, place: object
+) -> None:
+    parts = [("train", train), ("test", test)] + ([("validation", validation)] if validation else [])
+    counts = np.bincount(train.split.labels, minlength=len(classes))
+    for label, name in enumerate(classes):
+        if counts[label] == 0:
+            raise DataError(f"class {name!r} has no training image", place)
+        if counts[label] == 1:
+            only = train.split.items.name(int(np.flatnonzero(train.split.labels == label)[0]))
+            raise DataError(f"class {name!r} has one training image ({only}); at least two are needed", place)
+    for what, part in parts:
+        if len(part.keys) == 0:
+            raise DataError(f"the {what} split is empty", place)

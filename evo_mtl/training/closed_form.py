@@ -1,0 +1,184 @@
+"""Heads solved in closed form: ridge with every strength from one decomposition, nearest class mean.
+
+All sums are in float64. Features are ``(N, D)``, labels ``(N,)`` in ``0 .. K-1``; a head is a weight
+``(K, D)`` and a bias ``(K,)``, so that ``features @ weight.T + bias`` are scores ``(N, K)``.
+
+References:
+    Hoerl 1970, ridge regression. Rifkin 2007, leave-one-out for regularised least squares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evo_mtl.errors import CandidateError
+
+Array: TypeAlias = Tensor | np.ndarray
+
+DEFAULT_ALPHAS = (1e0, 1e1, 1e2, 1e3, 1e4, 1e5)
+
+
+class RidgeHead(NamedTuple):
+    """A chosen ridge head; ``loo_error`` is the mean squared leave-one-out error (lower is better)."""
+
+    weight: Tensor
+    bias: Tensor
+    alpha: float
+    loo_error: float
+
+
+def standardise(features: Array) -> tuple[Tensor, Tensor]:
+    """Mean and scale ``(D,)`` of each feature; ``(features - mean) / scale`` has unit variance.
+
+    A feature that does not vary gets scale 1, so it becomes zero rather than noise.
+    """
+    x = _features(features)
+    mean = x.mean(0)
+    scale = (x - mean).square().mean(0).sqrt()
+    constant = scale <= 1e-12 * torch.maximum(mean.abs(), torch.ones_like(mean))
+    return mean, torch.where(constant, torch.ones_like(scale), scale)
+
+
+def fold_standardisation(weight: Tensor, bias: Tensor, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """The head on raw features that scores as ``weight, bias`` do on standardised ones."""
+    folded = weight / scale
+    return folded, bias - folded @ mean
+
+
+@dataclass(frozen=True)
+class _Decomposition:
+    """Centred least squares in the coordinates where every strength is a division (R = min(N, D))."""
+
+    lift: Tensor | None  # (N, D) centred features in the dual form, None in the primal
+    basis: Tensor  # eigenvectors: (D, R) primal, (N, R) dual
+    eigenvalues: Tensor  # (R,)
+    projected: Tensor  # (R, K) targets
+    scores: Tensor  # (N, R): fitted values are scores @ (projected / (eigenvalues + alpha))
+    squares: Tensor  # (N, R): leverages are squares @ (1 / (eigenvalues + alpha))
+    feature_mean: Tensor  # (D,)
+    targets: Tensor  # (N, K) centred
+    target_mean: Tensor  # (K,)
+
+    def head(self, alpha: float) -> tuple[Tensor, Tensor]:
+        weight = self.basis @ (self.projected / (self.eigenvalues + alpha)[:, None])
+        if self.lift is not None:
+            weight = self.lift.T @ weight
+        return weight.T.contiguous(), self.target_mean - self.feature_mean @ weight
+
+    def loo_error(self, alpha: float) -> float:
+        shrunk = 1 / (self.eigenvalues + alpha)
+        residual = self.targets - self.scores @ (self.projected * shrunk[:, None])
+        # The intercept is not shrunk: it adds 1/N to every leverage.
+        leverage = self.squares @ shrunk + 1 / len(self.targets)
+        return float((residual / (1 - leverage).clamp_min(1e-12)[:, None]).square().mean())
+
+
+def ridge_path(
+    features: Array, labels: Array, num_classes: int, alphas: Sequence[float] = DEFAULT_ALPHAS
+) -> tuple[Tensor, Tensor]:
+    """Ridge heads for all strengths ``A`` from one eigen-decomposition, with targets of -1 and 1.
+
+    Equal to scikit-learn's ``RidgeClassifier`` (which keeps one row where there are two classes).
+    The smaller of the two systems is solved: ``(D, D)`` when ``N >= D``, ``(N, N)`` otherwise.
+
+    Returns:
+        Weights ``(A, K, D)`` and biases ``(A, K)``.
+
+    Raises:
+        CandidateError: A feature is not finite.
+    """
+    _check_alphas(alphas)
+    parts = _decompose(features, labels, num_classes)
+    heads = [parts.head(alpha) for alpha in alphas]
+    return torch.stack([weight for weight, _ in heads]), torch.stack([bias for _, bias in heads])
+
+
+def choose_ridge(
+    train_features: Array,
+    train_labels: Array,
+    alphas: Sequence[float] = DEFAULT_ALPHAS,
+    num_classes: int | None = None,
+) -> RidgeHead:
+    """The ridge head whose strength has the least squared leave-one-out error.
+
+    Chooses as scikit-learn's ``RidgeClassifierCV`` does (the first of equals), on the training
+    examples alone, so that validation examples stay for the choice between candidates.
+
+    Args:
+        train_features: ``(N, D)``, standardised by the caller if so wished; N at least 2.
+        train_labels: ``(N,)``.
+        alphas: Strengths, each above 0.
+        num_classes: ``K``; from the labels when left out.
+
+    Raises:
+        CandidateError: A feature is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+        >>> head = choose_ridge(x, np.array([0, 0, 1, 1]), alphas=(0.1, 1.0))
+        >>> (x @ head.weight.T.numpy() + head.bias.numpy()).argmax(1).tolist()
+        [0, 0, 1, 1]
+    """
+    _check_alphas(alphas)
+    labels = _labels(train_labels)
+    parts = _decompose(train_features, labels, num_classes or int(labels.max()) + 1)
+    errors = [parts.loo_error(alpha) for alpha in alphas]
+    best = min(range(len(alphas)), key=errors.__getitem__)
+    return RidgeHead(*parts.head(alphas[best]), float(alphas[best]), errors[best])
+
+
+def nearest_class_mean(features: Array, labels: Array, num_classes: int) -> tuple[Tensor, Tensor]:
+    """The head whose highest score is the nearest class mean: ``mean_c . x - |mean_c|^2 / 2``.
+
+    A class without examples gets the bias ``-inf`` and is never answered.
+    """
+    x, y = _features(features), _labels(labels)
+    members = torch.nn.functional.one_hot(y, num_classes).double()
+    counts = members.sum(0)
+    means = (members.T @ x) / counts.clamp_min(1)[:, None]
+    bias = -means.square().sum(1) / 2
+    return means, torch.where(counts > 0, bias, torch.full_like(bias, -torch.inf))
+
+
+def _decompose(features: Array, labels: Array, num_classes: int) -> _Decomposition:
+    x, y = _features(features), _labels(labels)
+    targets = 2 * torch.nn.functional.one_hot(y, num_classes).double() - 1
+    feature_mean, target_mean = x.mean(0), targets.mean(0)
+    x, targets = x - feature_mean, targets - target_mean
+    if len(x) >= x.shape[1]:
+        eigenvalues, basis = torch.linalg.eigh(x.T @ x)
+        eigenvalues = eigenvalues.clamp_min(0)
+        scores = x @ basis
+        lift, projected, squares = None, scores.T @ targets, scores.square()
+    else:
+        eigenvalues, basis = torch.linalg.eigh(x @ x.T)
+        eigenvalues = eigenvalues.clamp_min(0)
+        scores = basis * eigenvalues
+        lift, projected, squares = x, basis.T @ targets, basis * scores
+    return _Decomposition(
+        lift, basis, eigenvalues, projected, scores, squares, feature_mean, targets, target_mean
+    )
+
+
+def _features(features: Array) -> Tensor:
+    # A copy: torch warns of arrays that are not writable, as memory-mapped ones are.
+    x = features.double() if isinstance(features, Tensor) else torch.tensor(features, dtype=torch.float64)
+    if not bool(torch.isfinite(x).all()):
+        raise CandidateError("a feature is not finite; no head can be solved on it")
+    return x
+
+
+def _labels(labels: Array) -> Tensor:
+    return labels.long() if isinstance(labels, Tensor) else torch.tensor(labels, dtype=torch.int64)
+
+
+def _check_alphas(alphas: Sequence[float]) -> None:
+    if not alphas or min(alphas) <= 0:
+        raise ValueError(f"expected ridge strengths above 0, met {tuple(alphas)}")

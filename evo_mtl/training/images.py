@@ -1,0 +1,57 @@
+"""A task's pixels by image size and view, decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from evo_mtl.files import canonical_json, digest
+from evo_mtl.genome.genome import Genome
+from evo_mtl.genome.space import DATA_HYPERPARAMETERS
+from evo_mtl.streams.task import Split, Task, load_images
+from evo_mtl.streams.views import view
+from evo_mtl.training.arrays import ArrayCache
+
+
+class TaskImages:
+    """Pixels ``(N, S, S, 3)`` uint8 of a task's training and validation split.
+
+    Args:
+        task: The task; it holds no test images.
+        seed: The run's seed, which names the draws of the views.
+        cache: Where decoded arrays are kept.
+    """
+
+    def __init__(self, task: Task, seed: int, cache: ArrayCache) -> None:
+        self.task = task
+        self._seed = seed
+        self._cache = cache
+
+    def train(self, genome: Genome, index: int) -> tuple[str, np.ndarray]:
+        """Key and pixels of a view of the training images; view 0 is the images as they are."""
+        options: dict[str, Any] = {n: genome[n] for n in DATA_HYPERPARAMETERS if n not in ("image_size", "views")}
+        size = genome["image_size"]
+        key = self._key(self.task.train, size, {} if index == 0 else {**options, "view": index})
+
+        def make() -> np.ndarray:
+            plain = self._plain(self.task.train, size)
+            address = ("views", self.task.name)
+            return plain if index == 0 else view(plain, seed=self._seed, address=address, index=index, **options)
+
+        return key, self._cache.get(key, make)
+
+    def validation(self, genome: Genome) -> tuple[str, np.ndarray]:
+        """Key and pixels of the validation images."""
+        size = genome["image_size"]
+        key = self._key(self.task.validation, size, {})
+        return key, self._plain(self.task.validation, size)
+
+    def _plain(self, split: Split, size: int) -> np.ndarray:
+        return self._cache.get(self._key(split, size, {}), lambda: load_images(split, size))
+
+    def _key(self, split: Split, size: int, options: Mapping[str, Any]) -> str:
+        return digest(canonical_json({"split": split.digest, "size": size, "seed": self._seed if options else None, **options}))
+
+

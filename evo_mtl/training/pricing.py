@@ -1,0 +1,82 @@
+"""The price of a genome for one task: planned work, and what keeping it would add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from evo_mtl.genome.genome import PROJECTED_RIDGE, Genome
+from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, stage_parameters
+from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.network.pooling import pooled_size
+from evo_mtl.search.candidate import Cost
+
+
+@dataclass(frozen=True)
+class Pricing:
+    """A ``CostModel`` for one task's turn.
+
+    Attributes:
+        layout: The root trunk.
+        num_train, num_validation, num_classes: Of the task.
+        users: Component digest to the number of routes that use it, the root trunk's route among
+            them, the active task's own former route not.
+        image_size: The space's default size, for the root's multiply-adds.
+        validations: Validations while a child trains.
+    """
+
+    layout: TrunkLayout
+    num_train: int
+    num_validation: int
+    num_classes: int
+    users: Mapping[str, int]
+    image_size: int
+    validations: int
+
+    def root(self) -> tuple[int, float]:
+        """Parameters of the root trunk, and multiply-adds of one image at the default size."""
+        work = line_multiply_adds(self.layout, len(self.layout.channels), (), self.image_size)
+        return sum(stage_parameters(self.layout.name, self.layout.cut)), float(sum(work))
+
+    def cost(self, genome: Genome) -> Cost:
+        """The cost of trying a genome and of keeping it."""
+        adapters = tuple((gene.stage, gene.width) for gene in genome.adapters)
+        stages = line_multiply_adds(self.layout, genome.depth, adapters, genome["image_size"])
+        head_parameters, head_work = self._head(genome)
+        first = genome.first_open if genome.head.trained else genome.depth
+        frozen, open_ = sum(stages[:first]), sum(stages[first:]) + head_work
+
+        looks = 1 if genome.head.component is None else 0
+        views = genome["views"] if genome.head.trained else 1
+        passes = genome["epochs"] if genome.head.trained else 0
+        checks = self.validations + 1 if genome.head.trained else 1
+        trained = self.num_train * passes
+        forward = self.num_train * looks + self.num_validation * checks
+        once = self.num_train * views + self.num_validation
+        parts = [*self._parts(genome), (None, head_parameters)]
+        users = [(0 if component is None else self.users.get(component, 0)) for component, _ in parts]
+        return Cost(
+            images=trained + forward,
+            multiply_adds=float(frozen * once + open_ * (3 * trained + forward)),
+            active_parameters=sum(count for _, count in parts),
+            added_parameters=sum(count for (_, count), n in zip(parts, users, strict=True) if n == 0),
+            accounted_parameters=sum(count / (n + 1) for (_, count), n in zip(parts, users, strict=True)),
+            inference=float(sum(stages) + head_work),
+        )
+
+    def _parts(self, genome: Genome) -> Iterator[tuple[str | None, int]]:
+        """Component (``None`` for one of its own) and parameters of every stage and adapter."""
+        counts = stage_parameters(self.layout.name, self.layout.cut)
+        for i, gene in enumerate(genome.stages):
+            yield None if gene.open else gene.component, counts[i]
+        for gene in genome.adapters:
+            channels = self.layout.channels[gene.stage]
+            own = gene.open or gene.component is None
+            yield None if own else gene.component, adapter_parameters(self.layout.kind, channels, gene.width)
+
+    def _head(self, genome: Genome) -> tuple[int, int]:
+        """Parameters and multiply-adds of the head; a projection is named by its seed and costs work only."""
+        width = sum(pooled_size(self.layout.channels[tap.stage], tap.grid) for tap in genome.taps)
+        projected = genome["projection_width"] if genome.head.kind == PROJECTED_RIDGE else 0
+        linear = (projected or width) * self.num_classes
+        return linear + self.num_classes, linear + width * projected

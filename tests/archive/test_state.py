@@ -1,0 +1,74 @@
+import pytest
+
+from evo_mtl.archive import Event, replay
+from evo_mtl.errors import CorruptionError
+
+
+def events(*pairs):
+    return [Event(index, kind, payload, "") for index, (kind, payload) in enumerate(pairs)]
+
+
+RUN = ("run", {"seed": 0})
+ROOT = ("root", {"components": ["a"]})
+TASK = ("task", {"name": "digits"})
+FIRST = ("generation", {"task": "digits", "number": 0, "candidates": []})
+SECOND = ("generation", {"task": "digits", "number": 1, "candidates": []})
+ROUTE = ("route", {"task": "digits", "quality": 0.5})
+
+
+def test_no_events_give_an_empty_state():
+    state = replay([])
+    assert (dict(state.run), state.root, state.tasks, state.routes) == ({}, None, {}, {})
+
+
+def test_generations_of_an_unfinished_task_are_kept_in_order():
+    state = replay(events(RUN, ROOT, TASK, FIRST, SECOND))
+    assert state.run == RUN[1]
+    assert state.root == ROOT[1]
+    assert state.tasks == {"digits": TASK[1]}
+    assert state.generations == {"digits": (FIRST[1], SECOND[1])}
+    assert state.routes == {}
+
+
+def test_a_route_ends_the_turn_of_its_task():
+    state = replay(events(RUN, TASK, FIRST, ROUTE))
+    assert state.generations == {}
+    assert state.routes == {"digits": ROUTE[1]}
+
+
+def test_a_later_route_replaces_the_earlier_one_of_its_task():
+    better = ("route", {"task": "digits", "quality": 0.75})
+    assert replay(events(RUN, TASK, ROUTE, FIRST, better)).routes == {"digits": better[1]}
+
+
+def test_a_task_that_arrives_again_starts_its_generations_over_and_keeps_its_route():
+    again = ("task", {"name": "digits", "data": "other"})
+    state = replay(events(RUN, TASK, FIRST, ROUTE, FIRST, again))
+    assert state.tasks == {"digits": again[1]}
+    assert state.generations == {}
+    assert state.routes == {"digits": ROUTE[1]}
+
+
+def test_tasks_and_routes_keep_their_order():
+    other, end = ("task", {"name": "a"}), ("route", {"task": "a"})
+    state = replay(events(RUN, TASK, ROUTE, other, end))
+    assert list(state.tasks) == list(state.routes) == ["digits", "a"]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([RUN, ("tsk", {})], r"journal\.jsonl:2: unknown kind of event 'tsk'"),
+        ([TASK], r"journal\.jsonl:1: .*'run' comes first"),
+        ([RUN, RUN], r"journal\.jsonl:2: .*once"),
+        ([RUN, ROOT, ROOT], r"journal\.jsonl:3: a second root"),
+        ([RUN, TASK, SECOND], r"journal\.jsonl:3: generation 1 of task 'digits'; 0 is next"),
+        ([RUN, TASK, FIRST, FIRST], r"journal\.jsonl:4: generation 0 of task 'digits'; 1 is next"),
+        ([RUN, FIRST], r"journal\.jsonl:2: task 'digits' was never announced"),
+        ([RUN, ROUTE], r"journal\.jsonl:2: task 'digits' was never announced"),
+        ([RUN, ("task", {})], r"journal\.jsonl:2: expected a text under 'name'"),
+    ],
+)
+def test_events_out_of_order_are_refused_and_their_line_is_named(pairs, message):
+    with pytest.raises(CorruptionError, match=message):
+        replay(events(*pairs))

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evo_mtl.errors import CorruptionError, InputError
+from evo_mtl.learners.comparison import (
+    IDENTITY,
+    LEARNERS,
+    Request,
+    append_row,
+    compute_row,
+    missing,
+    read_rows,
+    table,
+)
+from evo_mtl.streams.config import read_stream
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "baselines"
+
+
+def requests(stream: Path, *methods: str) -> list[Request]:
+    tasks = read_stream(stream).tasks
+    return [Request(m, t, 0, 32, "mobilenetv2_050", "random", "") for m in methods for t in tasks]
+
+
+def answer(request: Request, test: float) -> dict[str, object]:
+    return {**dict(zip(IDENTITY, request.identity)), "test": test}
+
+
+def test_a_row_says_what_was_asked_and_what_was_found(write_stream: Callable[..., Path]) -> None:
+    (request,) = requests(write_stream("one"), "probe")
+    row = compute_row(request)
+    assert tuple(row[key] for key in IDENTITY) == request.identity
+    assert (row["validation"], row["test"], row["metric"]) == (1.0, 1.0, "accuracy")
+    assert row["parameters_added"] == 3 * 1281
+    assert set(row["chosen"]) == {"C"}
+
+
+def test_rows_that_are_there_are_not_asked_for_again(
+    write_stream: Callable[..., Path], tmp_path: Path
+) -> None:
+    wanted = requests(write_stream("one", "two"), "probe", "depth_ridge")
+    out = tmp_path / "rows.jsonl"
+    append_row(out, answer(wanted[1], 0.5))
+    assert missing(wanted, read_rows(out)) == [wanted[0], *wanted[2:]]
+
+
+def test_a_torn_last_row_is_left_out_and_cut_off(write_stream: Callable[..., Path], tmp_path: Path) -> None:
+    first, second = requests(write_stream("one", "two"), "probe")
+    out = tmp_path / "rows.jsonl"
+    append_row(out, answer(first, 0.5))
+    whole = out.read_bytes()
+    out.write_bytes(whole + whole[:20])
+    assert [row["task"] for row in read_rows(out)] == ["one"]
+    append_row(out, answer(second, 0.7))
+    assert [row["task"] for row in read_rows(out)] == ["one", "two"]
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", "7"])
+def test_a_broken_row_is_refused_by_file_and_line(line: str, tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    out.write_text(line + "\n")
+    with pytest.raises(CorruptionError, match=r"rows\.jsonl:1: expected a row"):
+        read_rows(out)
+
+
+def test_the_table_averages_over_tasks_and_shows_what_is_missing(write_stream: Callable[..., Path]) -> None:
+    wanted = requests(write_stream("one", "two"), "probe", "depth_ridge")
+    rows = [answer(request, test) for request, test in zip(wanted[:3], (0.5, 0.6, 0.9))]
+    assert [line.split() for line in table(wanted, rows).splitlines()] == [
+        ["task", "probe", "depth_ridge"],
+        ["one", "0.5000", "0.9000"],
+        ["two", "0.6000", "-"],
+        ["mean", "0.5500", "-"],
+    ]
+
+
+def test_a_misspelt_method_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(InputError, match='did you mean "depth_ridge"'):
+        LEARNERS.get("depth_rigde")
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_the_script_computes_the_rows_that_are_missing_and_prints_the_table(
+    write_stream: Callable[..., Path], tmp_path: Path
+) -> None:
+    stream, out = write_stream("one", "two"), tmp_path / "rows.jsonl"
+    append_row(out, answer(requests(stream, "depth_ridge")[0], 0.25))
+    before = out.read_bytes()
+    options = ["--size", 32, "--trunk", "mobilenetv2_050", "--weights", "random", "--methods", "depth_ridge"]
+    result = run("--tasks", stream, "--out", out, *options)
+    assert result.returncode == 0, result.stderr
+    assert [line.split() for line in result.stdout.splitlines()[1:]] == [
+        ["one", "0.2500"],
+        ["two", "1.0000"],
+        ["mean", "0.6250"],
+    ]
+    assert out.read_bytes().startswith(before)
+    assert [row["task"] for row in read_rows(out)] == ["one", "two"]
+
+
+def test_the_script_refuses_wrong_input_in_one_line_with_status_2(tmp_path: Path) -> None:
+    result = run("--tasks", tmp_path / "none.yaml", "--out", tmp_path / "rows.jsonl")
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "none.yaml" in result.stderr
