@@ -27,6 +27,7 @@ M = TypeVar("M", bound=BaseModel)
 MAX_BYTES = 1_000_000
 MAX_ALIASES = 32
 MAX_NODES = 100_000
+MAX_DEPTH = 50
 
 
 class Section(BaseModel):
@@ -109,7 +110,7 @@ def parse_yaml(raw: bytes, name: str) -> Document:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError("expected UTF-8 text, met other bytes", f"{name}:{line}") from None
     try:
-        _refuse_many_aliases(text, name)
+        _refuse_bombs(text, name)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -117,8 +118,6 @@ def parse_yaml(raw: bytes, name: str) -> Document:
         raise ConfigError(f"not valid YAML: {said}", f"{name}:{mark.line + 1 if mark else 1}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"not valid YAML: {str(error).splitlines()[0]}", name) from None
-    except RecursionError:
-        raise ConfigError("nested too deeply", name) from None
     if node is None:
         raise ConfigError("the document is empty", name)
     builder = _Builder(name)
@@ -142,9 +141,12 @@ def _read_bytes(file: Path, name: str) -> bytes:
     return raw
 
 
-def _refuse_many_aliases(text: str, name: str) -> None:
-    count = 0
+def _refuse_bombs(text: str, name: str) -> None:
+    count = depth = 0
     for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ConfigError("nested too deeply", name)
         if isinstance(event, yaml.AliasEvent):
             count += 1
             if count > MAX_ALIASES:
@@ -166,7 +168,7 @@ class _Builder:
     def build(self, node: yaml.Node, key: Key, depth: int) -> Any:
         self.lines.setdefault(key, node.start_mark.line + 1)
         self.nodes += 1
-        if self.nodes > MAX_NODES or depth > 50:  # also ends an alias to what contains it
+        if self.nodes > MAX_NODES or depth > MAX_DEPTH:  # also ends an alias to what contains it
             raise self.fail(node, "too many values, or nested too deeply")
         kind = node.tag.removeprefix(_PREFIX)
         if isinstance(node, yaml.MappingNode) and kind == "map":
@@ -293,7 +295,7 @@ def _message(error: dict[str, Any], model: type[BaseModel]) -> str:
         return f"expected {_EXPECTED[kind]}, met {met}"
     if kind in _BOUNDS:
         words, name = _BOUNDS[kind]
-        return f"expected {words} {context[name]}, met {met}"
+        return f"expected {words} {context[name]:g}, met {met}"
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
         allowed = str(context.get("expected") or context.get("expected_tags"))
         near = suggestion(str(error["input"]), re.findall(r"'([^']*)'", allowed))

@@ -131,6 +131,25 @@ def genome_from_json(data: Mapping[str, Any]) -> Genome:
     )
 
 
+SOLVED_READS = ("image_size",)
+"""Hyperparameters that a head solved in closed form depends on, apart from its projection's width."""
+
+
+def essence(genome: Genome) -> str:
+    """Digest of what decides a genome's outcome where nothing is trained by gradient descent.
+
+    Two solved heads on the same taps of the same frozen stages are the same candidate, whatever
+    learning rate they carry. A trained genome is itself.
+    """
+    if genome.head.trained:
+        return genome.digest()
+    reads = (*SOLVED_READS, *(("projection_width",) if genome.head.kind == PROJECTED_RIDGE else ()))
+    content = genome.to_json() | {"boundary": 0, "hyperparameters": {name: genome[name] for name in reads}}
+    for gene in (*content["stages"], *content["adapters"]):
+        gene["open"] = False
+    return digest(canonical_json({**content, "head": genome.head.kind}))
+
+
 def illegality(genome: Genome) -> str | None:
     """What is wrong with a genome, in words; ``None`` for a legal one."""
     if not genome.stages:

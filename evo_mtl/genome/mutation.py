@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from evo_mtl.genome.genome import LINEAR, AdapterGene, Genome, HeadGene, StageGene, TapGene, Value
+from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, StageGene, TapGene, Value
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS, OrderedList, SearchSpace, TrunkFacts
 
 MU = "mutation_probability"
@@ -171,7 +171,7 @@ def mutate(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random
     if rng.random() < mu:
         child = step_depth(child, space, facts, rng)
     if not child.head.trained:
-        return child
+        return replace(child, head=HeadGene(child.head.kind))  # solved anew, never inherited
     if rng.random() < mu:
         child = move_boundary(child, space, facts, rng)
     if space.adapters.insert:
@@ -182,7 +182,3 @@ def mutate(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random
         child = clone_final_norm(child, facts)
     return child
 
-
-def trains_nothing_new(child: Genome, parent: Genome) -> bool:
-    """Whether a child is its parent over again: same genome, and no training to carry on."""
-    return child == parent and not (child.head.kind == LINEAR)

@@ -8,10 +8,15 @@ from torch import Tensor, nn
 from evo_mtl.network.projection import project, projection_matrix
 
 
+LIMIT = 10.0
+"""Standardised taps are cut off here: a channel that hardly ever fired in training has a tiny scale, and
+one image in which it fires would drown all other channels."""
+
+
 class Head(nn.Module):
     """Logits from the taps a route reads.
 
-    ``logits = (W · g((x - mean) / scale) + b) / temperature`` with ``g`` the identity or a random
+    ``logits = (W · g(z) + b) / temperature`` with ``z`` the standardised taps and ``g`` the identity or a random
     ReLU projection (McDonnell 2023). One form serves heads that are trained and heads that are
     solved in closed form; the projection is named by its seed and not stored.
 
@@ -43,7 +48,7 @@ class Head(nn.Module):
 
     def features(self, taps: Tensor) -> Tensor:
         """Standardised and projected taps, ``(B, D)`` to ``(B, D or projection width)``."""
-        standard = (taps - self.mean) / self.scale
+        standard = ((taps - self.mean) / self.scale).clamp(-LIMIT, LIMIT)
         return standard if self.projection is None else project(standard, self.projection)
 
     def forward(self, taps: Tensor) -> Tensor:

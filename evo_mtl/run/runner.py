@@ -23,11 +23,14 @@ from evo_mtl.files import lock, make_folder, write_atomic
 from evo_mtl.genome.genome import as_founder, genome_from_json
 from evo_mtl.genome.space import TrunkFacts, check_against_trunk
 from evo_mtl.network.assembly import assemble
+from evo_mtl.network.components import Modules
+from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import route_from_json
 from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig, grown, read_config, to_yaml
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.model import fingerprint
 from evo_mtl.run.root import read_root, write_root
 from evo_mtl.search.algorithms import algorithms
 from evo_mtl.search.candidate import Candidate, Evaluation, evaluation_from_json
@@ -138,6 +141,8 @@ class _Search:
         self.store = folder.store()
         self.state = replay(journal.events, folder.journal)
         self.layout, self.facts = self._root()
+        tokens = (self.layout.kind, self.layout.num_prefix_tokens)
+        self.shared = SharedRoutes(Modules(self.store.read, device=config.device), tokens)
         self.deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
 
     def _commit(self, kind: str, **payload: Any) -> None:
@@ -283,6 +288,7 @@ class _Search:
             score=best.score,
             cost=best.to_json()["cost"],
             temperature=best.notes["temperature"],
+            fingerprint=fingerprint(closed, self.shared),
         )
         self._sweep()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from evo_mtl.genome.genome import Genome
-from evo_mtl.genome.mutation import mutate, step_data, trains_nothing_new
+from evo_mtl.genome.genome import Genome, essence
+from evo_mtl.genome.mutation import mutate, step_data
 from evo_mtl.search.candidate import Candidate, Evaluation
 from evo_mtl.search.parents import choose_parent
 from evo_mtl.search.population import Founder, Population, settled
@@ -17,8 +17,8 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
     """A generation of children.
 
     The data hyperparameters (image size, views) are drawn once, around the task's best, and shared by
-    all children; each child then has its own parent and its own mutations. A child that would only
-    repeat its parent is drawn again.
+    all children; each child then has its own parent and its own mutations. A solved head that was
+    tried before is drawn again.
     """
     address = ("task", world.task, "generation", generation)
     best = population.best
@@ -26,15 +26,16 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
     if best is not None:
         data = step_data(best.candidate.genome, world.space, generator(world.seed, *address, "data"))
     num_children = population.num_children()
+    tried = {essence(e.candidate.genome) for e in population.evaluations}
     children = []
     for child in range(world.space.budget.children):
         rng = generator(world.seed, *address, "child", child, "birth")
         for _ in range(MAX_REDRAWS):
             parent = choose_parent(population.members, world.founders, _name, num_children, rng)
-            inherited = _genome(parent)
-            genome = mutate(inherited.with_values(data), world.space, world.facts, rng)
-            if not trains_nothing_new(genome, inherited):
+            genome = mutate(_genome(parent).with_values(data), world.space, world.facts, rng)
+            if genome.head.trained or essence(genome) not in tried:
                 break
+        tried.add(essence(genome))
         num_children[_name(parent)] += 1
         children.append(Candidate(world.task, generation, child, _name(parent), "child", genome))
     return tuple(children)

@@ -1,7 +1,7 @@
 """Probabilities that mean what they say: one temperature per task, fitted on validation data.
 
 References:
-    Guo 2017, On calibration of modern neural networks.
+    Guo 2017, On calibration of modern neural networks. Platt 1999, the smoothed targets.
 """
 
 from __future__ import annotations
@@ -44,9 +44,14 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         raise ValueError("expected finite scores to calibrate on")
     truth = np.asarray(labels, dtype=np.int64)
 
+    # As if one more example had been answered evenly: without it, validation answers that are all right
+    # would ask for probabilities of exactly 1 (Platt 1999).
+    count, num_classes = len(truth), scores.shape[1]
+    targets = np.full(scores.shape, 1 / (count + 1) / num_classes)
+    targets[np.arange(count), truth] += count / (count + 1)
+
     def loss(log_temperature: float) -> float:
-        log_probabilities = _log_softmax(scores / math.exp(log_temperature))
-        return -float(log_probabilities[np.arange(len(truth)), truth].mean())
+        return -float((targets * _log_softmax(scores / math.exp(log_temperature))).sum(1).mean())
 
     low, high = math.log(_BOUNDS[0]), math.log(_BOUNDS[1])
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)

@@ -101,7 +101,7 @@ def fit(
     """
     parameters = [p for module in part.own.values() for p in module.parameters()]
     optimizer = make_optimizer(genome, parameters)
-    targets = torch.from_numpy(labels).to(part.shared.device)
+    targets = torch.tensor(labels, device=part.shared.device)
     batch = min(genome["batch_size"], len(labels))
     steps_per_epoch = max(len(labels) // batch, 1)
     total = steps_per_epoch * genome["epochs"]

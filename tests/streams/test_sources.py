@@ -14,8 +14,7 @@ import pytest
 from evo_mtl.errors import DataError
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.sources import SOURCES
-from evo_mtl.streams.sources.fonts import _font_folder, latin_fonts
-from evo_mtl.streams.sources.fonts import test_families as families_of_test
+from evo_mtl.streams.sources.fonts import _font_folder, families_for_test, latin_fonts
 from evo_mtl.streams.sources.torchvision_table import SETS
 from evo_mtl.streams.task import load_images, open_splits, open_task
 
@@ -49,7 +48,7 @@ def test_letters_are_26_classes_in_about_24_fonts_with_unseen_families_in_test()
     fonts = latin_fonts(_font_folder())
     assert 20 <= len(fonts) <= 26
     for seed in range(5):
-        test = families_of_test(fonts, seed)
+        test = families_for_test(fonts, seed)
         assert set(fonts.values()) > test
         assert 0.2 <= sum(family in test for family in fonts.values()) / len(fonts) < 0.6
     splits = opened("fonts:letters")

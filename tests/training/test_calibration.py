@@ -24,7 +24,9 @@ def test_the_fitted_temperature_is_better_than_its_neighbours() -> None:
     found = fit_temperature(logits, labels)
 
     def loss(temperature: float) -> float:
-        return -np.log(apply(logits, temperature)[np.arange(len(labels)), labels]).mean()
+        log_probabilities = np.log(apply(logits, temperature))
+        right = log_probabilities[np.arange(len(labels)), labels].mean()
+        return -(len(labels) * right + log_probabilities.mean()) / (len(labels) + 1)
 
     assert loss(found) <= min(loss(found * 1.001), loss(found / 1.001), *(loss(t) for t in (0.1, 1, 10)))
 
@@ -73,3 +75,9 @@ def test_the_calibration_error_is_the_plain_sum_over_bins() -> None:
         if inside.any():
             expected += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
     assert expected_calibration_error(probabilities, labels) == pytest.approx(expected)
+
+
+def test_answers_that_are_all_right_do_not_ask_for_certainty() -> None:
+    scores = 9.0 * np.eye(4)[np.arange(40) % 4]
+    confidence = apply(scores, fit_temperature(scores, np.arange(40) % 4)).max()
+    assert 0.95 < confidence < 0.99

@@ -28,7 +28,7 @@ ROMAN = {"cmr10": "Computer Modern", "cmb10": "Computer Modern", "cmti10": "Comp
 def load(argument: str, request: Request) -> RawTask:
     """Twelve drawings of each letter in each font, ``(48, 48)`` grey, dark on light or light on dark."""
     fonts = latin_fonts(_font_folder())
-    test = test_families(fonts, request.seed)
+    test = families_for_test(fonts, request.seed)
     splits = []
     for wanted in (False, True):
         images, labels = [], []
@@ -62,7 +62,7 @@ def latin_fonts(folder: Path) -> dict[Path, str]:
     return fonts
 
 
-def test_families(fonts: dict[Path, str], seed: int) -> set[str]:
+def families_for_test(fonts: dict[Path, str], seed: int) -> set[str]:
     """The families kept for test: by seeded rank, until they hold a fifth of the fonts."""
     families = sorted(set(fonts.values()), key=lambda family: words(seed, "fonts", "test", family))
     chosen: set[str] = set()

@@ -1,0 +1,231 @@
+"""An archived network, loaded to answer: it needs the run folder, not the data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from evo_mtl.archive.state import ArchiveState
+from evo_mtl.engines.workbench import set_threads
+from evo_mtl.errors import DataError, InputError, RunError
+from evo_mtl.files import digest
+from evo_mtl.network.components import Modules
+from evo_mtl.network.forward import CHUNK, SharedRoutes, apply
+from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.network.route import PIXELS, Route, route_from_json
+from evo_mtl.registry import suggestion
+from evo_mtl.run.config import RunConfig
+from evo_mtl.run.folder import open_run
+from evo_mtl.run.root import read_root
+from evo_mtl.seeding import generator
+from evo_mtl.streams.images import resize, to_rgb
+from evo_mtl.training.calibration import apply as softmax
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Answers for ``B`` images of one task.
+
+    Attributes:
+        task: Its name.
+        classes: Names of the ``K`` classes.
+        labels: The most probable class of each image.
+        probabilities: ``(B, K)``, calibrated on validation images.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    labels: tuple[str, ...]
+    probabilities: np.ndarray
+
+    def top(self, image: int, count: int) -> list[tuple[str, float]]:
+        """The most probable classes of an image and their probabilities, the best first."""
+        order = np.argsort(-self.probabilities[image], kind="stable")[:count]
+        return [(self.classes[k], float(self.probabilities[image, k])) for k in order]
+
+
+class Model:
+    """A run's network.
+
+    Args:
+        state: What its journal says.
+        config: Its configuration.
+        shared: Its components.
+        layout: Its root trunk.
+        place: Its folder, for messages.
+    """
+
+    def __init__(
+        self,
+        state: ArchiveState,
+        config: RunConfig,
+        shared: SharedRoutes,
+        layout: TrunkLayout,
+        place: Path,
+    ) -> None:
+        self.state, self.config, self.layout, self.place = state, config, layout, place
+        self.shared = shared
+        self._routes = {name: route_from_json(event["route"]) for name, event in state.routes.items()}
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that have a route, oldest first."""
+        return tuple(self._routes)
+
+    def classes(self, task: str) -> tuple[str, ...]:
+        """Names of a task's classes, in the order of the logits."""
+        self.route(task)
+        return tuple(self.state.tasks[task]["classes"])
+
+    def route(self, task: str) -> Route:
+        """A task's route.
+
+        Raises:
+            InputError: No such task; the message suggests a near one.
+        """
+        if task not in self._routes:
+            known = ", ".join(self._routes) or "none yet"
+            raise InputError(f"unknown task {task!r}{suggestion(task, self._routes)}; known: {known}", self.place)
+        return self._routes[task]
+
+    def logits(self, images: Sequence[np.ndarray], tasks: Sequence[str]) -> list[Tensor]:
+        """Calibrated logits ``(B, K)`` of several tasks for the same images, shared parts run once.
+
+        Args:
+            images: ``B`` images ``(H, W, 3)`` uint8 of any sizes.
+            tasks: Names.
+        """
+        routes = [self.route(task) for task in tasks]
+        sizes = sorted({route.preprocessing.image_size for route in routes})
+        pixels = {size: np.stack([resize(image, size) for image in images]) for size in sizes}
+        return self.shared.logits(routes, pixels)
+
+    def predict(self, images: np.ndarray | Tensor | Sequence[np.ndarray], task: str) -> Prediction:
+        """Answers one task for some images.
+
+        Args:
+            images: ``(B, H, W, C)`` uint8 with C 1, 3 or 4, ``(B, C, H, W)`` float in [0, 1], or a
+                sequence of ``(H, W[, C])`` uint8 images of any sizes.
+            task: Its name.
+
+        Raises:
+            InputError: No such task, or images of another form.
+        """
+        return self.predict_many(images, [task])[0]
+
+    def predict_many(
+        self, images: np.ndarray | Tensor | Sequence[np.ndarray], tasks: Sequence[str]
+    ) -> list[Prediction]:
+        """Answers several tasks for the same images; components they share are run once."""
+        plain = list(as_images(images))
+        if not plain:
+            raise DataError("expected at least one image")
+        found: list[Prediction] = []
+        for task, logits in zip(tasks, self.logits(plain, tasks), strict=True):
+            classes = self.classes(task)
+            probabilities = softmax(logits.numpy(), 1.0)
+            labels = tuple(classes[k] for k in probabilities.argmax(1))
+            found.append(Prediction(task, classes, labels, probabilities))
+        return found
+
+    def as_module(self, task: str) -> nn.Module:
+        """A task's route as a plain module with weights of its own.
+
+        It takes ``(B, 3, H, W)`` float in [0, 1], resizes to the route's size if need be, and gives
+        calibrated logits ``(B, K)``.
+        """
+        return RouteModule(self.route(task), self.shared, self.layout)
+
+    def fingerprint(self, task: str) -> str:
+        """Digest of a task's logits on synthetic probe images: equal exactly when the bits are."""
+        return fingerprint(self.route(task), self.shared)
+
+
+def load(path: str | Path) -> Model:
+    """Loads a run's network.
+
+    Raises:
+        RunError: There is no run, or nothing in it yet.
+        CorruptionError: Something in it is not what was written.
+    """
+    folder, config, state = open_run(path)
+    if state.root is None:
+        raise RunError("nothing has been archived in this run yet", folder.path)
+    set_threads(config.threads)
+    layout, _ = read_root(state.root)
+    device = config.device if config.device == "cpu" or torch.cuda.is_available() else "cpu"
+    modules = Modules(folder.store().read, device=device)
+    shared = SharedRoutes(modules, (layout.kind, layout.num_prefix_tokens))
+    return Model(state, config, shared, layout, folder.path)
+
+
+def fingerprint(route: Route, shared: SharedRoutes) -> str:
+    """Digest of a closed route's logits on probe images made from an address."""
+    size = route.preprocessing.image_size
+    coarse = generator(0, "probe images").integers(0, 256, (CHUNK, 8, 8, 3), dtype=np.uint8)
+    probes = np.stack([resize(image, size) for image in coarse])
+    return digest(shared.logits([route], {size: probes})[0].numpy().tobytes())
+
+
+def as_images(images: np.ndarray | Tensor | Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Images ``(H, W, 3)`` uint8, one after another, from any of the forms that are accepted.
+
+    Raises:
+        DataError: Another form.
+    """
+    if isinstance(images, Tensor):
+        images = images.detach().cpu().numpy()
+    if isinstance(images, np.ndarray) and images.dtype.kind == "f":
+        if images.ndim != 4 or not np.isfinite(images).all() or images.min(initial=0) < 0 or images.max(initial=0) > 1:
+            raise DataError(f"expected float images (B, C, H, W) in [0, 1], met {images.shape}")
+        images = np.round(images.transpose(0, 2, 3, 1) * 255).astype(np.uint8)
+    for i, image in enumerate(images):
+        array = np.asarray(image)
+        if array.dtype != np.uint8:
+            raise DataError(f"image {i}: expected uint8, or float (B, C, H, W); met {array.dtype}")
+        if array.ndim == 3 and array.shape[2] == 1:
+            array = array[:, :, 0]
+        yield to_rgb(array, f"image {i}")
+
+
+class RouteModule(nn.Module):
+    """A route as a plain module.
+
+    Args:
+        route: A closed route.
+        shared: Where its components come from; they are copied.
+        layout: The trunk.
+    """
+
+    def __init__(self, route: Route, shared: SharedRoutes, layout: TrunkLayout) -> None:
+        super().__init__()
+        self._route = route
+        self._tokens = (layout.kind, layout.num_prefix_tokens)
+        self.parts = nn.ModuleDict(
+            {
+                str(i): shared.modules.fresh(node.component)
+                for i, node in enumerate(route.nodes)
+                if node.component is not None
+            }
+        )
+        self.register_buffer("mean", torch.tensor(route.preprocessing.mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(route.preprocessing.std).view(1, -1, 1, 1))
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` float in [0, 1] to calibrated logits ``(B, K)``."""
+        size = self._route.preprocessing.image_size
+        if images.shape[-2:] != (size, size):
+            images = nn.functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
+        outputs: dict[int, Tensor] = {PIXELS: (images - self.mean) / self.std}
+        for i, node in enumerate(self._route.nodes):
+            module = self.parts[str(i)] if node.component is not None else None
+            outputs[i] = apply(node, module, [outputs[j] for j in node.inputs], self._tokens)
+        return outputs[len(self._route.nodes) - 1]
+
+
