@@ -52,9 +52,7 @@ def with_depth(genome: Genome, depth: int, facts: TrunkFacts) -> Genome:
     """The route cut to, or grown to, ``depth`` stages; grown stages are the root's, shared."""
     if depth == genome.depth:
         return genome
-    stages = genome.stages[:depth] + tuple(
-        StageGene(facts.components[i]) for i in range(genome.depth, depth)
-    )
+    stages = genome.stages[:depth] + tuple(StageGene(facts.components[i]) for i in range(genome.depth, depth))
     taps = {tap for tap in genome.taps if tap.stage < depth}
     if not any(tap.stage == depth - 1 for tap in taps):
         taps.add(TapGene(depth - 1))
@@ -181,4 +179,3 @@ def mutate(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random
     if space.stages.final_norm == "forced":
         child = clone_final_norm(child, facts)
     return child
-

@@ -208,7 +208,9 @@ def check_values(name: str, values: tuple[Value, ...], place: str = "") -> None:
     for value in values:
         if name in _CHOICES and value not in _CHOICES[name]:
             raise ValueError(f"{place}{name}: {value!r} is not one of {', '.join(_CHOICES[name])}")
-        if isinstance(usual, bool) != isinstance(value, bool) or isinstance(usual, str) != isinstance(value, str):
+        if isinstance(usual, bool) != isinstance(value, bool) or isinstance(usual, str) != isinstance(
+            value, str
+        ):
             raise ValueError(f"{place}{name}: {value!r} is not a {_kind(usual)}")
         if isinstance(usual, int) and not isinstance(usual, bool):
             if not isinstance(value, int) or value < 1:

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from evo_mtl.network.projection import project, projection_matrix
 
-
 LIMIT = 10.0
 """Standardised taps are cut off here: a channel that hardly ever fired in training has a tiny scale, and
 one image in which it fires would drown all other channels."""
@@ -40,7 +39,9 @@ class Head(nn.Module):
         self.register_buffer("scale", torch.ones(in_features))
         self.register_buffer("temperature", torch.ones(()))
         self.projection_seed = projection_seed
-        matrix = projection_matrix(projection_seed, in_features, projection_width) if projection_width else None
+        matrix = (
+            projection_matrix(projection_seed, in_features, projection_width) if projection_width else None
+        )
         self.register_buffer("projection", matrix, persistent=False)
         self.linear = nn.Linear(projection_width or in_features, num_classes)
         nn.init.zeros_(self.linear.weight)

@@ -49,4 +49,5 @@ class TrunkLayout:
 
 def layout_from_json(data: Mapping[str, Any]) -> TrunkLayout:
     """Reads what :meth:`TrunkLayout.to_json` wrote."""
-    return TrunkLayout(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return TrunkLayout(**fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from evo_mtl.archive.timings import read_timings
 from evo_mtl.learners.comparison import Request, Row, compute_row
 from evo_mtl.run.evaluation import evaluate
-from evo_mtl.run.model import load
+from evo_mtl.run.model import Model, load
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,23 @@ def baseline_columns(rows: Iterable[Row], tasks: Sequence[str]) -> list[Column]:
             method,
             {task: float(np.mean([row["test"] for row in found])) for task, found in by_task.items()},
             {task: float(np.mean([row["seconds"] for row in found])) for task, found in by_task.items()},
-            {task: int(np.mean([row["parameters_added"] for row in found])) for task, found in by_task.items()},
+            {
+                task: int(np.mean([row["parameters_added"] for row in found]))
+                for task, found in by_task.items()
+            },
             {},
         )
         for method, by_task in by_method.items()
     ]
 
 
-def simple_baselines(path: Path, cache: Path | None = None) -> list[Row]:
+def simple_baselines(path: Path) -> list[Row]:
     """Probe and depth ridge for a run's archived tasks, on its trunk, at its default image size, now."""
-    model = load(path)
+    with tempfile.TemporaryDirectory() as folder:
+        return _simple_baselines(load(path), Path(folder))
+
+
+def _simple_baselines(model: Model, cache: Path) -> list[Row]:
     space = model.config.space
     return [
         compute_row(

@@ -18,7 +18,17 @@ from evo_mtl.genome.space import SearchSpace, read_space
 from evo_mtl.search.algorithms import algorithms
 from evo_mtl.streams.config import StreamConfig, read_stream
 
-RECORDED = ("torch", "torchvision", "timm", "numpy", "pillow", "safetensors", "scikit-learn", "deap", "optuna")
+RECORDED = (
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "pillow",
+    "safetensors",
+    "scikit-learn",
+    "deap",
+    "optuna",
+)
 
 
 class RunConfig(Section):
@@ -142,7 +152,9 @@ def grown(old: StreamConfig, new: StreamConfig, archived: Mapping[str, Any], pla
     for place_, task in enumerate(settled):
         now = new.tasks[place_] if place_ < len(new.tasks) else None
         if now != task:
-            found = "nothing" if now is None else f"{now.name!r}" if now.name != task.name else "other settings"
+            found = (
+                "nothing" if now is None else f"{now.name!r}" if now.name != task.name else "other settings"
+            )
             message = f"task {task.name!r} is archived as task {place_ + 1} of this run; the stream has {found} there"
             raise ConfigError(message, place)
     return new

@@ -90,7 +90,9 @@ class Model:
         """
         if task not in self._routes:
             known = ", ".join(self._routes) or "none yet"
-            raise InputError(f"unknown task {task!r}{suggestion(task, self._routes)}; known: {known}", self.place)
+            raise InputError(
+                f"unknown task {task!r}{suggestion(task, self._routes)}; known: {known}", self.place
+            )
         return self._routes[task]
 
     def logits(self, images: Sequence[np.ndarray], tasks: Sequence[str]) -> list[Tensor]:
@@ -181,7 +183,12 @@ def as_images(images: np.ndarray | Tensor | Sequence[np.ndarray]) -> Iterator[np
     if isinstance(images, Tensor):
         images = images.detach().cpu().numpy()
     if isinstance(images, np.ndarray) and images.dtype.kind == "f":
-        if images.ndim != 4 or not np.isfinite(images).all() or images.min(initial=0) < 0 or images.max(initial=0) > 1:
+        if (
+            images.ndim != 4
+            or not np.isfinite(images).all()
+            or images.min(initial=0) < 0
+            or images.max(initial=0) > 1
+        ):
             raise DataError(f"expected float images (B, C, H, W) in [0, 1], met {images.shape}")
         images = np.round(images.transpose(0, 2, 3, 1) * 255).astype(np.uint8)
     for i, image in enumerate(images):
@@ -201,6 +208,9 @@ class RouteModule(nn.Module):
         shared: Where its components come from; they are copied.
         layout: The trunk.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, route: Route, shared: SharedRoutes, layout: TrunkLayout) -> None:
         super().__init__()
@@ -227,5 +237,3 @@ class RouteModule(nn.Module):
             module = self.parts[str(i)] if node.component is not None else None
             outputs[i] = apply(node, module, [outputs[j] for j in node.inputs], self._tokens)
         return outputs[len(self._route.nodes) - 1]
-
-

@@ -6,6 +6,7 @@ loses at most the generation in flight, and doing it again gives the same.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -245,9 +246,7 @@ class _Search:
             for candidate, outcome in zip(candidates, outcomes, strict=True)
         ]
         decided = turn.tell(evaluations)
-        self._commit(
-            "generation", task=task, number=number, evaluations=[one.to_json() for one in decided]
-        )
+        self._commit("generation", task=task, number=number, evaluations=[one.to_json() for one in decided])
         seconds = time.monotonic() - start
         append_timing(self.folder.timings, task=task, generation=number, seconds=round(seconds, 3))
         self._tell_generation(task, turn, number, seconds, replayed=False)
@@ -291,6 +290,8 @@ class _Search:
             fingerprint=fingerprint(closed, self.shared),
         )
         self._sweep()
+        if self.options.cache is None:  # of no use to the next task; a shared cache keeps to its bound
+            shutil.rmtree(self.folder.cache, ignore_errors=True)
 
     def _sweep(self) -> None:
         """Drops components that no route and no member of a running turn needs."""
@@ -383,4 +384,3 @@ def num_users(state: ArchiveState, without: str = "") -> Counter[str]:
         if name != without:
             users.update(set(route_from_json(route["route"]).components))
     return users
-

@@ -12,6 +12,8 @@ from evo_mtl.seeding import generator
 
 MAX_REDRAWS = 20
 
+Parent = Evaluation | Founder
+
 
 def mu2net(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
     """A generation of children.
@@ -27,11 +29,13 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
         data = step_data(best.candidate.genome, world.space, generator(world.seed, *address, "data"))
     num_children = population.num_children()
     tried = {essence(e.candidate.genome) for e in population.evaluations}
+    members: tuple[Parent, ...] = population.members
+    founders: tuple[Parent, ...] = world.founders
     children = []
     for child in range(world.space.budget.children):
         rng = generator(world.seed, *address, "child", child, "birth")
         for _ in range(MAX_REDRAWS):
-            parent = choose_parent(population.members, world.founders, _name, num_children, rng)
+            parent = choose_parent(members, founders, _name, num_children, rng)
             genome = mutate(_genome(parent).with_values(data), world.space, world.facts, rng)
             if genome.head.trained or essence(genome) not in tried:
                 break
@@ -41,11 +45,9 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
     return tuple(children)
 
 
-def _name(parent: Evaluation | Founder) -> str:
+def _name(parent: Parent) -> str:
     return parent.id if isinstance(parent, Founder) else parent.candidate.id
 
 
-def _genome(parent: Evaluation | Founder) -> Genome:
+def _genome(parent: Parent) -> Genome:
     return parent.genome if isinstance(parent, Founder) else settled(parent)
-
-

@@ -31,14 +31,18 @@ class TaskImages:
 
     def train(self, genome: Genome, index: int) -> tuple[str, np.ndarray]:
         """Key and pixels of a view of the training images; view 0 is the images as they are."""
-        options: dict[str, Any] = {n: genome[n] for n in DATA_HYPERPARAMETERS if n not in ("image_size", "views")}
+        options: dict[str, Any] = {
+            n: genome[n] for n in DATA_HYPERPARAMETERS if n not in ("image_size", "views")
+        }
         size = genome["image_size"]
         key = self._key(self.task.train, size, {} if index == 0 else {**options, "view": index})
 
         def make() -> np.ndarray:
             plain = self._plain(self.task.train, size)
             address = ("views", self.task.name)
-            return plain if index == 0 else view(plain, seed=self._seed, address=address, index=index, **options)
+            return (
+                plain if index == 0 else view(plain, seed=self._seed, address=address, index=index, **options)
+            )
 
         return key, self._cache.get(key, make)
 
@@ -52,6 +56,8 @@ class TaskImages:
         return self._cache.get(self._key(split, size, {}), lambda: load_images(split, size))
 
     def _key(self, split: Split, size: int, options: Mapping[str, Any]) -> str:
-        return digest(canonical_json({"split": split.digest, "size": size, "seed": self._seed if options else None, **options}))
-
-
+        return digest(
+            canonical_json(
+                {"split": split.digest, "size": size, "seed": self._seed if options else None, **options}
+            )
+        )

@@ -58,7 +58,9 @@ class Frontier:
     def _compute(self, index: np.ndarray) -> dict[int, Activation]:
         size = self._route.preprocessing.image_size
         parts = [
-            self._shared.outputs([self._route], [self._missing], {size: self._images[index[s : s + CHUNK]]})[0]
+            self._shared.outputs([self._route], [self._missing], {size: self._images[index[s : s + CHUNK]]})[
+                0
+            ]
             for s in range(0, len(index), CHUNK)
         ]
         return {i: _joined([part[i] for part in parts]) for i in self._missing}
@@ -105,9 +107,7 @@ def _compute_all(
         i: sum(a.nbytes for a in found) * len(images) // max(len(found[0]), 1) <= share
         for i, found in first.items()
     }
-    kept = {
-        i: [np.empty((len(images), *a.shape[1:]), a.dtype) for a in first[i]] for i in places if fits[i]
-    }
+    kept = {i: [np.empty((len(images), *a.shape[1:]), a.dtype) for a in first[i]] for i in places if fits[i]}
     if not kept:
         return {}
     for start in range(0, len(images), CHUNK):
@@ -151,5 +151,3 @@ def _joined(parts: list[Activation]) -> Activation:
     if isinstance(parts[0], tuple):
         return tuple(torch.cat(tensors) for tensors in zip(*parts, strict=True))
     return torch.cat(parts)
-
-

@@ -69,10 +69,10 @@ class Pricing:
         counts = stage_parameters(self.layout.name, self.layout.cut)
         for i, gene in enumerate(genome.stages):
             yield None if gene.open else gene.component, counts[i]
-        for gene in genome.adapters:
-            channels = self.layout.channels[gene.stage]
-            own = gene.open or gene.component is None
-            yield None if own else gene.component, adapter_parameters(self.layout.kind, channels, gene.width)
+        for adapter in genome.adapters:
+            channels = self.layout.channels[adapter.stage]
+            count = adapter_parameters(self.layout.kind, channels, adapter.width)
+            yield None if adapter.open else adapter.component, count
 
     def _head(self, genome: Genome) -> tuple[int, int]:
         """Parameters and multiply-adds of the head; a projection is named by its seed and costs work only."""

@@ -16,7 +16,7 @@ from torch import nn
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.genome.genome import Genome
-from evo_mtl.network.adapters import make_adapter
+from evo_mtl.network.adapters import ConvAdapter, TokenAdapter, make_adapter
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.heads import Head
@@ -177,7 +177,8 @@ def _spec(node: Node, module: nn.Module, layout: TrunkLayout) -> dict[str, Any]:
         return layout.stage_spec(int(node.slot.removeprefix("stage:")))
     if node.operation == "adapter":
         stage = int(node.slot.removeprefix("adapter:"))
-        return layout.adapter_spec(stage, len(module.down.bias))
+        assert isinstance(module, ConvAdapter | TokenAdapter)
+        return layout.adapter_spec(stage, len(module.down.weight))
     assert isinstance(module, Head)
     return {
         "kind": "head",
