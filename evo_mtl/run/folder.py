@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from evo_mtl.archive.state import ArchiveState, replay
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import RunError
 from evo_mtl.run.config import RunConfig, read_config
+from evo_mtl.streams.config import read_stream
 
 
 @dataclass(frozen=True)
@@ -82,3 +84,26 @@ def open_run(path: str | Path) -> tuple[RunFolder, RunConfig, ArchiveState]:
     config = read_config(folder.config)
     events = read_journal(folder.journal) if folder.journal.exists() else ()
     return folder, config, replay(events, folder.journal)
+
+
+def reopen(path: str | Path) -> tuple[RunFolder, RunConfig, ArchiveState]:
+    """A run to go on with: its stream is read anew, or is the recorded one where that file is gone.
+
+    Raises:
+        InputError: There is no run, or its stream file is wrong now.
+    """
+    folder, config, state = open_run(path)
+    if Path(config.stream_file).is_file():
+        config = config.model_copy(update={"stream": read_stream(config.stream_file)})
+    return folder, config, state
+
+
+def default_folder(config: RunConfig, algorithm: str | None = None) -> RunFolder:
+    """Where a run goes that was given no folder: ``runs/<stream>-<space>[-<algorithm>]-s<seed>``.
+
+    Args:
+        config: The run's.
+        algorithm: The one asked for instead of the space's, if any.
+    """
+    parts = [config.stream.name, config.space.name, *([algorithm] if algorithm else []), f"s{config.seed}"]
+    return RunFolder(Path("runs") / re.sub(r"[^A-Za-z0-9_.-]", "_", "-".join(parts)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evo_mtl.archive.journal import Journal
+from evo_mtl.archive.journal import Journal, read_journal
 from evo_mtl.archive.state import ArchiveState, replay
 from evo_mtl.archive.timings import append_timing
 from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine
@@ -29,6 +29,7 @@ from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import route_from_json
 from evo_mtl.run import progress as tell
+from evo_mtl.run.checks import check_device, check_images, draft_root
 from evo_mtl.run.config import RunConfig, grown, read_config, to_yaml
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.model import fingerprint
@@ -38,7 +39,7 @@ from evo_mtl.search.candidate import Candidate, Evaluation, evaluation_from_json
 from evo_mtl.search.fitness import fitness
 from evo_mtl.search.population import Founder, Population, settled
 from evo_mtl.search.turn import Turn, World
-from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.config import StreamConfig, TaskConfig
 from evo_mtl.streams.task import Task, open_task
 from evo_mtl.training.pricing import Pricing
 
@@ -82,8 +83,7 @@ def run_search(
         RunError: The folder is no run, or another configuration's, or in use.
         InputError: Data or trunk cannot be used.
     """
-    folder.exists()
-    tasks = [(task, open_task(task)) for task in config.stream.tasks]
+    tasks = _checked(folder, config)
     make_folder(folder.path)
     with lock(folder.lock):
         journal = _begin(folder, config)
@@ -91,14 +91,40 @@ def run_search(
             return _Search(folder, config, options, progress, journal, tasks).all_tasks()
 
 
+def _checked(folder: RunFolder, config: RunConfig) -> list[tuple[TaskConfig, Task]]:
+    """The tasks, opened, when all that can be checked before a search has been; writes nothing."""
+    state = ArchiveState()
+    if folder.exists():
+        state = _state(folder)
+        _grown(read_config(folder.config), config, state, folder)
+    check_device(config.device)
+    tasks = [(task, open_task(task)) for task in config.stream.tasks]
+    for _, task in tasks:
+        if state.tasks.get(task.name, {}).get("digest") != task.digest:
+            check_images(task)
+    if state.root is None:
+        set_threads(config.threads)
+        draft_root(config.space)
+    return tasks
+
+
+def _state(folder: RunFolder) -> ArchiveState:
+    events = read_journal(folder.journal) if folder.journal.exists() else ()
+    return replay(events, folder.journal)
+
+
+def _grown(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFolder) -> StreamConfig:
+    """The stream the run goes on with; raises ``RunError`` when ``new`` is another configuration."""
+    if old.identity() != new.identity():
+        raise RunError(f"a run of another configuration: {_difference(old, new)}", folder.path)
+    return grown(old.stream, new.stream, state.routes, new.stream_file)
+
+
 def _begin(folder: RunFolder, config: RunConfig) -> Journal:
     """The journal of a run whose configuration is this one, its first events written."""
     if folder.config.exists():
         old = read_config(folder.config)
-        if old.identity() != config.identity():
-            raise RunError(f"a run of another configuration: {_difference(old, config)}", folder.path)
-        state = replay(Journal.open(folder.journal).events, folder.journal)
-        stream = grown(old.stream, config.stream, state.routes, config.stream_file)
+        stream = _grown(old, config, _state(folder), folder)
         config = config.model_copy(update={"stream": stream})
         if config.stream != old.stream or config.stream_file != old.stream_file:
             write_atomic(folder.config, to_yaml(config))

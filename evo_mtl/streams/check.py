@@ -45,6 +45,8 @@ class TaskReport:
             exact ones included.
         two_labels: Images that appear under two labels.
         problems: One line each.
+        stopping: The first of those that stop a search: data that cannot be opened, a broken
+            training or validation image.
     """
 
     name: str
@@ -59,6 +61,7 @@ class TaskReport:
     near_duplicates: int = 0
     two_labels: int = 0
     problems: tuple[str, ...] = ()
+    stopping: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def check_task(config: TaskConfig) -> TaskReport:
     try:
         opened = open_splits(config)
     except InputError as error:
-        return TaskReport(config.name, config.source, problems=(str(error),))
+        return TaskReport(config.name, config.source, problems=(str(error),), stopping=str(error))
     looks = [_look(split) for split in (opened.train, opened.validation, opened.test)]
     learning, test = _joined(looks[:2]), looks[2]
     exact = int(np.isin(test.digests, learning.digests).sum())
@@ -99,6 +102,7 @@ def check_task(config: TaskConfig) -> TaskReport:
     )
     modes = Counter(mode for look in looks for mode in look.modes)
     broken = [line for look in looks for line in look.broken]
+    stopping = [line for look in looks[:2] for line in look.broken]
     return TaskReport(
         name=config.name,
         source=config.source,
@@ -112,6 +116,7 @@ def check_task(config: TaskConfig) -> TaskReport:
         near_duplicates=near,
         two_labels=two,
         problems=_problems(opened, broken, exact, near, two),
+        stopping=stopping[0] if stopping else None,
     )
 
 

@@ -1,0 +1,32 @@
+"""A search carried out with its progress shown and its summary told: what search and resume share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evo_mtl.cli.pace import plan_of
+from evo_mtl.cli.progress import shown
+from evo_mtl.cli.show import summary_text
+from evo_mtl.cli.text import show_json
+from evo_mtl.run.config import RunConfig
+from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.runner import Options, run_search
+from evo_mtl.run.summary import summarize
+
+
+def carry_out(
+    folder: RunFolder,
+    config: RunConfig,
+    workers: int,
+    cache: Path | None,
+    minutes: float | None,
+    research: bool,
+    quiet: bool,
+    json: bool,
+) -> None:
+    """Searches what is left to search, and prints what the run then holds."""
+    how = Options(workers=workers, cache=cache and cache.expanduser(), minutes=minutes, research=research)
+    with shown(plan_of(config.space), quiet, minutes) as progress:
+        run_search(folder, config, how, progress)
+    found = summarize(folder.path)
+    show_json(found) if json else print(summary_text(found))

@@ -1,0 +1,31 @@
+"""Threads of the numerical libraries: they read the environment when they are loaded, so this comes first."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from evo_mtl.documents import read_yaml
+from evo_mtl.errors import ConfigError
+
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def set_threads(threads: int) -> None:
+    """Sets the threads of torch, BLAS and OpenMP in this process and those it starts.
+
+    Results depend on their number, so what is asked for here goes before what the shell says.
+    """
+    for name in VARIABLES:
+        os.environ[name] = str(threads)
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # threads that wait should not take a core
+
+
+def set_threads_of(run: Path) -> None:
+    """Sets the threads that a run was searched with; 1 where there is no run to tell."""
+    threads: object = 1
+    # The command that opens the run says what is wrong with it.
+    with contextlib.suppress(ConfigError, KeyError, TypeError):
+        threads = read_yaml(Path(run).expanduser() / "run.yaml").data["threads"]
+    set_threads(threads if isinstance(threads, int) and threads > 0 else 1)

@@ -1,0 +1,61 @@
+"""``evo-mtl evaluate``: how well an archived network does on test images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from evo_mtl.cli import options
+from evo_mtl.cli.environment import set_threads_of
+from evo_mtl.cli.text import short, show_json, table
+
+
+def evaluate(
+    run: options.RunArgument,
+    task: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this task; repeatable.")
+    ] = None,
+    split: Annotated[Literal["test", "validation"], typer.Option(help="Which images.")] = "test",
+    task_id: Annotated[
+        Literal["given", "inferred"], typer.Option(help="Whether the task of an image is told.")
+    ] = "given",
+    json: options.Json = False,
+) -> None:
+    """Evaluate a run's tasks on their test images.
+
+    Example: evo-mtl evaluate runs/a --json
+    """
+    set_threads_of(run)
+    from evo_mtl.run.evaluation import evaluate as evaluate_run
+
+    found = evaluate_run(run, task, split, task_id)
+    show_json(found) if json else print(evaluation_text(found))
+
+
+def evaluation_text(found: dict[str, Any]) -> str:
+    """An evaluation for people."""
+    head = ["task", found["split"], "balanced", "validation", "images", "calibration error"]
+    head += ["added", "active", "multiply-adds", "logits unchanged"]
+    rows = [
+        [
+            row["name"],
+            f"{row['accuracy']:.4f}",
+            f"{row['balanced_accuracy']:.4f}",
+            f"{row['validation_quality']:.4f}",
+            str(row["num_examples"]),
+            f"{row['expected_calibration_error']:.4f}",
+            short(row["added_parameters"]),
+            short(row["active_parameters"]),
+            short(row["multiply_adds"]),
+            "yes" if row["logits_unchanged"] else "NO",
+        ]
+        for row in found["tasks"]
+    ]
+    return "\n".join(
+        [
+            table(head, rows),
+            f"average {found['average_accuracy']:.4f}, forgetting {found['forgetting']:.4f}, "
+            f"{short(found['total_parameters'])} parameters in all",
+        ]
+    )

@@ -1,0 +1,22 @@
+"""Ctrl-C during a search is no accident: the journal has all that is done, and a line says how to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Interrupted(Exception):
+    """The user stopped a search; exit status 130."""
+
+
+@contextmanager
+def resumable(run: Path) -> Iterator[None]:
+    """Turns Ctrl-C into :class:`Interrupted` with a line that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (run / "run.yaml").is_file():
+            raise Interrupted(f"interrupted; to go on: evo-mtl resume {run}") from None
+        raise Interrupted("interrupted; nothing has been written") from None

@@ -1,0 +1,25 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there.")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.", show_default=False)]
+Workers = Annotated[
+    int, typer.Option(min=1, max=1024, help="Processes that try candidates; any number, same result.")
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(min=0.0, help="Clock limit for the whole search, shared by the tasks that are left."),
+]
+Cache = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Where activations are kept; default in the run folder.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Research = Annotated[
+    bool, typer.Option("--research", help="Search tasks again whose data changed after they were archived.")
+]

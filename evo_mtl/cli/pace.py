@@ -1,0 +1,103 @@
+"""How long a search will still take, from what it has done so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.run.progress import (
+    CandidateDone,
+    Event,
+    GenerationDone,
+    GenerationStarted,
+    TaskDone,
+    TaskStarted,
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many candidates a task's search is going to try.
+
+    Attributes:
+        seeds: Seed candidates.
+        generations: Generations after them.
+        children: Candidates of each.
+    """
+
+    seeds: int
+    generations: int
+    children: int
+
+    @property
+    def candidates(self) -> int:
+        """All of a task."""
+        return self.seeds + self.generations * self.children
+
+    def after(self, generation: int) -> int:
+        """Candidates tried when a generation (0 is the seeds) is done."""
+        return self.seeds + generation * self.children
+
+
+def plan_of(space: SearchSpace) -> Plan:
+    """The plan of a search space; a budget in images may end a search before."""
+    return Plan(len(space.seeds), space.budget.generations, space.budget.children)
+
+
+class Pace:
+    """Counts candidates, each as much work as its task has images, and the time that passes.
+
+    Args:
+        plan: What a task's search is going to try.
+        minutes: Clock limit of the search, if any.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self, plan: Plan, minutes: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._plan, self._clock = plan, clock
+        self._begin = clock()
+        self._deadline = None if minutes is None else self._begin + 60 * minutes
+        self._first: float | None = None
+        self._work = 0.0
+        self._sizes: list[int] = []
+        self._later = 0
+        self._running = False
+        self.tried = 0
+
+    def hear(self, event: Event) -> None:
+        """Takes in what happened."""
+        match event:
+            case TaskStarted():
+                self._sizes.append(event.num_train + event.num_validation)
+                self._later = event.num_tasks - event.place - 1
+                self.tried, self._running = 0, True
+            case GenerationStarted():
+                if self._first is None:
+                    self._first = self._clock()
+            case CandidateDone():
+                self.tried += 1
+                self._work += self._sizes[-1]
+            case GenerationDone():
+                self.tried = self._plan.after(event.number)
+            case TaskDone():
+                self._later = event.num_tasks - event.place - 1
+                self._running = False
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since this was made."""
+        return self._clock() - self._begin
+
+    def left(self) -> float | None:
+        """Seconds to go; ``None`` while nothing has been measured."""
+        if self._first is None or not self._work:
+            return None
+        rate = (self._clock() - self._first) / self._work
+        here = max(0, self._plan.candidates - self.tried) * self._sizes[-1] if self._running else 0
+        later = self._later * self._plan.candidates * sum(self._sizes) / len(self._sizes)
+        left = rate * (here + later)
+        return left if self._deadline is None else min(left, max(0.0, self._deadline - self._clock()))

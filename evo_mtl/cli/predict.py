@@ -1,0 +1,45 @@
+"""``evo-mtl predict``: classify image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evo_mtl.cli import options
+from evo_mtl.cli.environment import set_threads_of
+from evo_mtl.cli.text import show_json, table
+
+
+def predict(
+    run: options.RunArgument,
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE|FOLDER...", help="Images, and folders of them.")
+    ],
+    task: Annotated[
+        str, typer.Option(metavar="NAME|all", help="The task, or all of them.", show_default=False)
+    ],
+    top: Annotated[int, typer.Option(min=1, metavar="K", help="Classes told for each image.")] = 1,
+    json: options.Json = False,
+) -> None:
+    """Classify images; needs the run, not the data sets.
+
+    Example: evo-mtl predict runs/a photo.png --task digits --top 3
+    """
+    set_threads_of(run)
+    from evo_mtl.run.prediction import predict as predict_files
+
+    found = predict_files(run, images, task, top)
+    show_json(found) if json else print(prediction_text(found, top))
+
+
+def prediction_text(found: dict[str, Any], top: int) -> str:
+    """Predictions for people: a line an image and task."""
+    head = ["image", "task", "label", "probability", *(["next"] if top > 1 else [])]
+    rows = []
+    for row in found["predictions"]:
+        others = ", ".join(f"{label} {probability:.3f}" for label, probability in row["top"][1:])
+        cells = [row["image"], row["task"], row["label"], f"{row['probability']:.3f}"]
+        rows.append([*cells, *([others] if top > 1 else [])])
+    return table(head, rows, left=(0, 1, 2, 4))

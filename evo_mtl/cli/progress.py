@@ -1,0 +1,154 @@
+"""What a search shows while it runs: a live line on a terminal, plain lines elsewhere, all on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from evo_mtl.cli.pace import Pace, Plan
+from evo_mtl.cli.text import duration, short
+from evo_mtl.run.progress import (
+    CandidateDone,
+    Event,
+    GenerationDone,
+    GenerationStarted,
+    Progress,
+    TaskDone,
+    TaskStarted,
+    silent,
+)
+
+
+@contextmanager
+def shown(plan: Plan, quiet: bool, minutes: float | None) -> Iterator[Progress]:
+    """A search's progress, shown while the context lasts.
+
+    Args:
+        plan: What a task's search is going to try.
+        quiet: Show nothing.
+        minutes: Clock limit of the search, if any.
+    """
+    pace = Pace(plan, minutes)
+    if quiet:
+        yield silent
+    elif sys.stderr.isatty():
+        console = Console(stderr=True, highlight=False)
+        line = StatusLine(pace, plan)
+        with Live(get_renderable=line.render, console=console, refresh_per_second=4, transient=True):
+            yield lambda event: line.hear(event, lambda text: console.print(text, markup=False))
+    else:
+        log = Log(pace)
+        yield lambda event: log.hear(event, _write)
+
+
+def _write(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class Log:
+    """A line a task and a generation.
+
+    Args:
+        pace: Knows the time left.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._generations = 0
+
+    def hear(self, event: Event, say: Callable[[str], None]) -> None:
+        """Says what happened, if it is worth a line."""
+        self._pace.hear(event)
+        match event:
+            case TaskStarted():
+                self._generations = event.num_generations
+                say(started(event))
+            case GenerationDone():
+                say(f"  {self._generation(event)}")
+            case TaskDone():
+                say(finished(event))
+
+    def _generation(self, event: GenerationDone) -> str:
+        text = (
+            f"generation {event.number}/{self._generations}: "
+            f"best {event.best_quality:.4f} (score {event.best_score:.4f}), {event.num_admitted} admitted"
+        )
+        if event.num_failed:
+            text += f", {event.num_failed} failed"
+        if event.replayed:
+            return f"{text}, from the journal"
+        left = self._pace.left()
+        return f"{text}, {event.seconds:.1f} s" + ("" if left is None else f", about {duration(left)} left")
+
+
+class StatusLine:
+    """One line that is kept up to date, and a line a finished task above it.
+
+    Args:
+        pace: Knows the time left.
+        plan: What a task's search is going to try.
+    """
+
+    def __init__(self, pace: Pace, plan: Plan) -> None:
+        self._pace, self._plan = pace, plan
+        self._task = "opening the tasks"
+        self._generation = ""
+        self._best = ""
+        self._spinner = Spinner("dots")
+
+    def hear(self, event: Event, say: Callable[[str], None]) -> None:
+        """Takes in what happened; says what stays on the screen."""
+        self._pace.hear(event)
+        match event:
+            case TaskStarted():
+                self._task = f"task {event.place + 1}/{event.num_tasks} {event.name}"
+                self._generation, self._best = "", ""
+            case GenerationStarted():
+                self._generation = f"generation {event.number}/{self._plan.generations}"
+            case GenerationDone():
+                self._best = f"best {event.best_quality:.4f}"
+            case TaskDone():
+                self._generation, self._best = "", ""
+                say(finished(event))
+            case CandidateDone():
+                pass
+
+    @property
+    def text(self) -> str:
+        """The line as it is now."""
+        left = self._pace.left()
+        tried = f"{self._pace.tried}/{self._plan.candidates} candidates" if self._generation else ""
+        times = f"{duration(self._pace.elapsed)} gone"
+        to_go = "" if left is None else f"about {duration(left)} left"
+        return " · ".join(
+            part for part in (self._task, self._generation, tried, self._best, times, to_go) if part
+        )
+
+    def render(self) -> Spinner:
+        """For rich, several times a second."""
+        self._spinner.update(text=Text(self.text, no_wrap=True, overflow="ellipsis"))
+        return self._spinner
+
+
+def started(event: TaskStarted) -> str:
+    """A task's turn begins, in words."""
+    return (
+        f"task {event.place + 1}/{event.num_tasks} {event.name}: {event.num_classes} classes, "
+        f"{event.num_train} training and {event.num_validation} validation images"
+    )
+
+
+def finished(event: TaskDone) -> str:
+    """A task's route is there, in words."""
+    share = event.added_parameters / event.root_parameters if event.root_parameters else 0.0
+    how = "was archived before" if event.skipped else f"archived after {duration(event.seconds)}"
+    return (
+        f"task {event.place + 1}/{event.num_tasks} {event.name}: {how}, validation {event.quality:.4f}, "
+        f"{short(event.added_parameters)} parameters added ({share:.1%} of the trunk)"
+    )

@@ -1,0 +1,35 @@
+"""``evo-mtl resume``: go on with a run as it was configured."""
+
+from __future__ import annotations
+
+from evo_mtl.cli import options
+from evo_mtl.cli.environment import set_threads_of
+from evo_mtl.cli.interruption import resumable
+
+
+def resume(
+    run: options.RunArgument,
+    workers: options.Workers = 1,
+    minutes: options.Minutes = None,
+    cache: options.Cache = None,
+    research: options.Research = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Go on with a run as it was configured; a stream file that has grown adds tasks.
+
+    Example: evo-mtl resume runs/a --workers 2
+    """
+    set_threads_of(run)
+    import sys
+
+    from evo_mtl.run.folder import reopen
+
+    folder, config, state = reopen(run)
+    finished = all(task.name in state.routes for task in config.stream.tasks)
+    with resumable(folder.path):
+        from evo_mtl.cli.carry_out import carry_out
+
+        carry_out(folder, config, workers, cache, minutes, research, quiet, json)
+    if finished and not research and not quiet:
+        print(f"{folder.path}: the run is finished; there was nothing to do", file=sys.stderr)

@@ -1,0 +1,91 @@
+"""``evo-mtl search``: grow one network over the tasks of a stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from evo_mtl.cli import options
+from evo_mtl.cli.environment import set_threads
+from evo_mtl.cli.interruption import resumable
+from evo_mtl.cli.text import duration, short, show_json, table
+
+
+def search(
+    tasks: Annotated[Path, typer.Option(metavar="STREAM.yaml", help="The stream file.", show_default=False)],
+    space: Annotated[str, typer.Option(metavar="NAME|FILE", help="The search space.")] = "small",
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run folder; default runs/<stream>-<space>-s<seed>."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 0,
+    algorithm: Annotated[str | None, typer.Option(metavar="NAME", help="Instead of the space's.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A key of the space, e.g. budget.children=2."),
+    ] = None,
+    minutes: options.Minutes = None,
+    workers: options.Workers = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, max=256, help="Threads of a trial; results depend on their number.")
+    ] = 1,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where trials run.")] = "cpu",
+    engine: Annotated[Literal["local"], typer.Option(help="What runs the workers.")] = "local",
+    cache: options.Cache = None,
+    research: options.Research = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would be searched and about how long.")
+    ] = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Grow one network over the tasks of a stream; goes on with the run if it has been begun.
+
+    Example: evo-mtl search --tasks search_spaces/streams/quickstart.yaml --space quickstart --workers 2
+    """
+    set_threads(threads)
+    from evo_mtl.run.config import make_config
+    from evo_mtl.run.folder import RunFolder, default_folder
+
+    config = make_config(
+        tasks, space, seed=seed, algorithm=algorithm, overrides=set_ or (), threads=threads, device=device
+    )
+    folder = default_folder(config, algorithm) if run is None else RunFolder(run.expanduser())
+    folder.exists()  # what is no run is refused before torch is loaded
+    with resumable(folder.path):
+        if dry_run:
+            from evo_mtl.run.estimate import estimate
+
+            found = estimate(folder, config, workers)
+            show_json(found) if json else print(estimate_text(found))
+            return
+        from evo_mtl.cli.carry_out import carry_out
+
+        carry_out(folder, config, workers, cache, minutes, research, quiet, json)
+
+
+def estimate_text(found: dict[str, Any]) -> str:
+    """An estimate for people."""
+    lines = [
+        f"search space {found['space']} ({found['algorithm']}), trunk {found['trunk']['name']} with "
+        f"{found['trunk']['stages']} stages and {short(found['trunk']['parameters'])} parameters; "
+        f"the run would be {found['run']}"
+    ]
+    if found["archived"]:
+        lines.append(f"archived already: {', '.join(found['archived'])}")
+    rows = [
+        [
+            row["name"],
+            *(str(row[key]) for key in ("classes", "num_train", "num_validation", "candidates")),
+            short(row["images"]),
+            short(row["multiply_adds"]),
+            f"about {duration(row['seconds'])}",
+        ]
+        for row in [*found["tasks"]]
+    ]
+    total = ["total", "", "", "", str(found["candidates"]), short(found["images"])]
+    rows.append([*total, short(found["multiply_adds"]), f"about {duration(found['seconds'])}"])
+    head = ["task", "classes", "training", "validation", "candidates", "images", "multiply-adds", "time"]
+    return "\n".join([*lines, table(head, rows)])

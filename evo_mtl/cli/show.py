@@ -1,0 +1,131 @@
+"""``evo-mtl show``: what a run holds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from evo_mtl.cli import options
+from evo_mtl.cli.text import places, short, show_json, table
+
+
+def show(
+    run: options.RunArgument,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One task: its route, settings and lineage.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Show a run's tasks, routes, lineage and costs, from its files alone.
+
+    Example: evo-mtl show runs/a --task digits
+    """
+    from evo_mtl.run.summary import summarize, task_details
+
+    if task is None:
+        found = summarize(run)
+        show_json(found) if json else print(summary_text(found))
+    else:
+        found = task_details(run, task)
+        show_json(found) if json else print(details_text(found))
+
+
+def summary_text(found: dict[str, Any]) -> str:
+    """A run for people: a row a task."""
+    head = ["task", "classes", "images", "validation", "stages", "boundary", "open", "head", "size"]
+    head += ["added", "of trunk", "shared with", "tried", "winner", "parent"]
+    rows = [
+        [
+            row["name"],
+            str(row["classes"]),
+            str(row["num_train"] + row["num_validation"]),
+            f"{row['validation_quality']:.4f}",
+            f"{row['depth']}/{row['trunk_depth']}",
+            str(row["boundary"]),
+            places(row["open_stages"]),
+            row["head"],
+            str(row["image_size"]),
+            short(row["added_parameters"]),
+            f"{row['added_share']:.1%}",
+            ", ".join(row["shared_with"]) or "-",
+            str(row["candidates_tried"]),
+            row["candidate"],
+            row["parent"] or row["origin"],
+        ]
+        for row in found["tasks"]
+    ]
+    trunk = found["trunk"]
+    lines = []
+    if trunk["name"]:
+        lines.append(
+            f"{found['run']}: {len(rows)} tasks on {trunk['name']} ({trunk['stages']} stages, "
+            f"{short(trunk['parameters'])} parameters), {short(found['total_parameters'])} in all"
+        )
+    else:
+        lines.append(f"{found['run']}: nothing has been archived yet")
+    if rows:
+        lines.append(table(head, rows, left=(0, 6, 7, 11, 14)))
+    if found["waiting"]:
+        lines.append(f"still to be searched: {', '.join(found['waiting'])}")
+    if found["clock_bound"]:
+        lines.append("a limit by the clock ended the search of a task: another machine may give another run")
+    return "\n".join(lines)
+
+
+def details_text(found: dict[str, Any]) -> str:
+    """One task for people: its route, settings and lineage."""
+    kept = ", ".join(f"{name} {value}" for name, value in found["hyperparameters"].items())
+    lineage = [
+        [
+            step["task"],
+            step["candidate"],
+            step["origin"],
+            f"{step['validation_quality']:.4f}",
+            "-" if step["score"] is None else f"{step['score']:.4f}",
+        ]
+        for step in found["lineage"]
+    ]
+    return "\n".join(
+        [
+            f"{found['name']}: validation {found['validation_quality']:.4f}, {found['classes']} classes, "
+            f"{short(found['active_parameters'])} parameters used, {short(found['added_parameters'])} added "
+            f"({found['added_share']:.1%} of the trunk), {short(found['multiply_adds'])} multiply-adds an image",
+            "",
+            table(
+                ["node", "step", "reads", "component", "whose", "parameters"],
+                [_node(node) for node in found["nodes"]],
+                left=(1, 2, 3, 4),
+            ),
+            "",
+            f"settings: {kept}",
+            "",
+            "lineage, the winner first:",
+            table(["task", "candidate", "origin", "validation", "score"], lineage, left=(0, 1, 2)),
+        ]
+    )
+
+
+def _node(node: dict[str, Any]) -> list[str]:
+    what = node["slot"] or node["operation"]
+    if node["stage_name"]:
+        what += f" ({node['stage_name']})"
+    if node["operation"] == "pool":
+        what = f"pool {node['grid']}x{node['grid']}"
+    whose = "own"
+    if node["component"] is None:
+        whose = ""
+    elif node["of_trunk"]:
+        whose = "trunk"
+    if node["shared_with"]:
+        whose += f", with {', '.join(node['shared_with'])}"
+    reads = ", ".join("image" if i < 0 else str(i) for i in node["inputs"])
+    name = (node["component"] or "-")[:12]
+    return [
+        str(node["node"]),
+        what,
+        reads,
+        name,
+        whose,
+        short(node["parameters"]) if node["component"] else "",
+    ]

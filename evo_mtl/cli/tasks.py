@@ -1,0 +1,77 @@
+"""``evo-mtl tasks``: data sources and stream files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evo_mtl.cli import options
+from evo_mtl.cli.environment import set_threads
+from evo_mtl.cli.text import show_json, table
+
+if TYPE_CHECKING:
+    from evo_mtl.streams.check import TaskReport
+
+app = typer.Typer(rich_markup_mode=None, help="Data sources and stream files.")
+
+
+@app.command("list")
+def list_(json: options.Json = False) -> None:
+    """List the data sources that a stream file can name."""
+    set_threads(1)
+    from evo_mtl.streams.check import list_sources
+
+    sources = list_sources()
+    if json:
+        show_json({"sources": [asdict(source) for source in sources]})
+    else:
+        rows = [[source.name, source.description, source.needs] for source in sources]
+        print(table(["source", "what it is", "needs"], rows, left=(0, 1, 2)))
+
+
+@app.command()
+def check(
+    stream: Annotated[Path, typer.Argument(metavar="STREAM.yaml", help="The stream file.")],
+    json: options.Json = False,
+) -> None:
+    """Look through a stream's data: counts, sizes, duplicates between train and test, broken images.
+
+    What would stop a search is an error (status 2); what may spoil it is told.
+    """
+    set_threads(1)
+    from evo_mtl.errors import DataError
+    from evo_mtl.streams.check import check_task
+    from evo_mtl.streams.config import read_stream
+
+    config = read_stream(stream)
+    reports = [check_task(task) for task in config.tasks]
+    if json:
+        show_json({"stream": config.name, "tasks": [asdict(report) for report in reports]})
+    else:
+        print("\n".join(line for report in reports for line in report_lines(report)))
+    for report in reports:
+        if report.stopping is not None:
+            raise DataError(report.stopping, f"task {report.name}")
+
+
+def report_lines(report: TaskReport) -> list[str]:
+    """A task's report for people."""
+    lines = [f"{report.name} ({report.source})"]
+    if report.train and report.validation and report.test:
+        names = ", ".join(report.classes[:8]) + (", ..." if len(report.classes) > 8 else "")
+        lines.append(f"  {len(report.classes)} classes: {names}")
+        for what, split in (
+            ("training", report.train),
+            ("validation", report.validation),
+            ("test", report.test),
+        ):
+            lines.append(f"  {what}: {split.count} images, {split.class_min} to {split.class_max} a class")
+        sizes = ["x".join(map(str, reversed(size))) for size in report.sizes]
+        if sizes:
+            lines.append(f"  width x height: {sizes[0]} smallest, {sizes[1]} median, {sizes[2]} largest")
+        modes = ", ".join(f"{mode} {count}" for mode, count in report.colour_modes)
+        lines.append(f"  colours: {modes}")
+    return [*lines, *(f"  problem: {problem}" for problem in report.problems)]

@@ -1,0 +1,79 @@
+"""Plain text for people: tables, numbers, durations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
+    """Columns under their names, two blanks apart.
+
+    Args:
+        head: Names of the columns.
+        rows: Cells; each row as long as ``head``.
+        left: Columns that are set to the left; the others to the right.
+
+    Example:
+        >>> print(table(["task", "accuracy"], [["digits", "0.98"]]))
+        task    accuracy
+        digits      0.98
+    """
+    lines = [list(head), *map(list, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are any.
+
+    Example:
+        >>> duration(42), duration(3723)
+        ('0:42', '1:02:03')
+    """
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def short(number: float) -> str:
+    """A count in three digits and a letter.
+
+    Example:
+        >>> short(512), short(3_370_000), short(1.2e12)
+        ('512', '3.37M', '1.20T')
+    """
+    for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            digits = 2 if abs(number) < 10 * size else 1 if abs(number) < 100 * size else 0
+            return f"{number / size:.{digits}f}{letter}"
+    return f"{number:.0f}"
+
+
+def places(numbers: Sequence[int]) -> str:
+    """Sorted whole numbers with runs drawn together; a dash for none.
+
+    Example:
+        >>> places([2, 6, 7, 8]), places([])
+        ('2 6-8', '-')
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs) or "-"
+
+
+def show_json(data: Mapping[str, Any]) -> None:
+    """Prints one JSON object on standard output."""
+    print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))

@@ -1,0 +1,61 @@
+"""What must be right before a search writes anything: the device, the trunk, every image."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from evo_mtl.errors import InputError
+from evo_mtl.genome.space import SearchSpace, TrunkFacts, check_against_trunk
+from evo_mtl.network.cost import stage_parameters
+from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.network.trunks import build_trunk
+from evo_mtl.run.root import layout_of
+from evo_mtl.streams.task import Split, Task
+
+THREADS = 2
+
+
+def check_device(device: str) -> None:
+    """Raises ``InputError`` when trials cannot run there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("torch finds no CUDA device here; use cpu", "--device cuda")
+
+
+def draft_root(space: SearchSpace) -> tuple[TrunkLayout, TrunkFacts]:
+    """The root trunk as it would be, nothing written: its components go by the names of its stages.
+
+    Raises:
+        TrunkError: The trunk or its weights cannot be had.
+        ConfigError: The space asks for stages that the trunk has not.
+    """
+    layout = layout_of(build_trunk(space.trunk.name, space.trunk.weights, space.trunk.cut))
+    facts = TrunkFacts(
+        components=layout.stage_names,
+        group_ends=layout.group_ends,
+        final_norm=layout.final_norm,
+        parameters=stage_parameters(layout.name, layout.cut),
+        channels=layout.channels,
+    )
+    check_against_trunk(space, facts, f"search space {space.name}")
+    return layout, facts
+
+
+def check_images(task: Task) -> None:
+    """Decodes every training and validation image once.
+
+    Raises:
+        DataError: An image is broken; names it.
+    """
+    for split in (task.train, task.validation):
+        _decode(split)
+
+
+def _decode(split: Split) -> None:
+    def look(index: int) -> None:
+        split.images[index]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(look, range(len(split))):
+            pass

@@ -1,0 +1,141 @@
+"""What a search would cost, before it: candidates, images, multiply-adds, and about how long."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from evo_mtl.engines.workbench import set_threads
+from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.network.pooling import main_tensor
+from evo_mtl.network.trunks import stage_modules
+from evo_mtl.run.checks import check_device, check_images, draft_root
+from evo_mtl.run.config import RunConfig
+from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.search.algorithms import algorithms
+from evo_mtl.search.candidate import Candidate, Evaluation
+from evo_mtl.search.fitness import fitness
+from evo_mtl.search.turn import Turn, World
+from evo_mtl.streams.task import Task, open_task
+from evo_mtl.training.pricing import Pricing
+
+IMAGES, BATCH = 64, 32
+QUALITY = 0.9
+"""What every candidate is taken to reach; the cost is the same whatever it is."""
+
+
+def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str, Any]:
+    """What ``--dry-run`` tells; writes nothing.
+
+    Each task's turn is played through with candidates that are all equally good, on the root trunk
+    alone. Activations that are kept and shared make the real search cheaper, decoding and solving
+    heads dearer.
+
+    Args:
+        folder: Of the run; it need not exist. Tasks that it has archived are left out.
+        config: What would be searched.
+        workers: Processes that would try candidates.
+
+    Raises:
+        InputError: What would stop the search, too.
+    """
+    archived = set(open_run(folder.path)[2].routes) if folder.exists() else set()
+    check_device(config.device)
+    tasks = [open_task(task) for task in config.stream.tasks if task.name not in archived]
+    for task in tasks:
+        check_images(task)
+    layout, facts = draft_root(config.space)
+    rate = multiply_adds_per_second(config, layout) * min(workers, os.cpu_count() or 1)
+    rows = [_task_row(task, config, layout, facts, rate) for task in tasks]
+    return {
+        "run": str(folder.path),
+        "space": config.space.name,
+        "algorithm": config.space.algorithm,
+        "trunk": {"name": layout.name, "stages": len(facts.parameters), "parameters": sum(facts.parameters)},
+        "archived": [task.name for task in config.stream.tasks if task.name in archived],
+        "tasks": rows,
+        **{
+            key: sum(row[key] for row in rows) for key in ("candidates", "images", "multiply_adds", "seconds")
+        },
+        "multiply_adds_per_second": rate,
+    }
+
+
+def _task_row(
+    task: Task, config: RunConfig, layout: TrunkLayout, facts: TrunkFacts, rate: float
+) -> dict[str, Any]:
+    candidates, images, multiply_adds = planned_work(task, config.space, config.seed, layout, facts)
+    return {
+        "name": task.name,
+        "classes": len(task.classes),
+        "num_train": len(task.train),
+        "num_validation": len(task.validation),
+        "candidates": candidates,
+        "images": images,
+        "multiply_adds": multiply_adds,
+        "seconds": multiply_adds / rate,
+    }
+
+
+def planned_work(
+    task: Task, space: SearchSpace, seed: int, layout: TrunkLayout, facts: TrunkFacts
+) -> tuple[int, int, float]:
+    """Candidates, images presented and multiply-adds of a turn in which all candidates are equally good."""
+    pricing = Pricing(
+        layout=layout,
+        num_train=len(task.train),
+        num_validation=len(task.validation),
+        num_classes=len(task.classes),
+        users=Counter(facts.components),
+        image_size=int(space.default("image_size")),
+        validations=space.validations,
+    )
+    world = World(task.name, seed, space, facts, (), pricing)
+    turn = Turn(world, algorithms.get(space.algorithm))
+    while candidates := turn.ask():
+        turn.tell(_equally_good(candidate, pricing, space) for candidate in candidates)
+    costs = [evaluation.cost for evaluation in turn.population.evaluations]
+    return len(costs), sum(cost.images for cost in costs), sum(cost.multiply_adds for cost in costs)
+
+
+def _equally_good(candidate: Candidate, pricing: Pricing, space: SearchSpace) -> Evaluation:
+    cost = pricing.cost(candidate.genome)
+    score = fitness(QUALITY, cost, pricing.root(), space.objective)
+    trained: Mapping[str, str] = {}
+    return Evaluation(candidate, "ok", QUALITY, score, (), trained, cost, admitted=False, notes={})
+
+
+def multiply_adds_per_second(config: RunConfig, layout: TrunkLayout) -> float:
+    """Speed of a short burst of training the whole trunk, counted as multiply-adds are planned."""
+    set_threads(config.threads)
+    size = int(config.space.default("image_size"))
+    device = torch.device(config.device)
+    stages = [
+        stage.to(device, memory_format=torch.channels_last).train().requires_grad_(True)
+        for stage in stage_modules(layout.name, layout.cut)
+    ]
+    images = torch.rand(BATCH, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
+    images = images.contiguous(memory_format=torch.channels_last)
+    _burst(stages, images)
+    start = time.perf_counter()
+    for _ in range(IMAGES // BATCH):
+        _burst(stages, images)
+    seconds = time.perf_counter() - start
+    pricing = Pricing(layout, 1, 1, 2, {}, size, 1)
+    return 3 * IMAGES * pricing.root()[1] / seconds
+
+
+def _burst(stages: list[torch.nn.Module], images: torch.Tensor) -> None:
+    """Forward and backward of a batch through every stage."""
+    activation = images
+    for stage in stages:
+        activation = stage(activation)
+    total = main_tensor(activation).float().mean()
+    total.backward()
+    total.item()

@@ -1,0 +1,225 @@
+"""What an archive holds, told from its files alone: no tensor is loaded, no data set opened."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evo_mtl.archive.encoding import read_header
+from evo_mtl.archive.journal import Event, read_journal
+from evo_mtl.archive.state import ArchiveState
+from evo_mtl.archive.store import ComponentStore
+from evo_mtl.errors import CorruptionError, InputError, RunError
+from evo_mtl.genome.genome import genome_from_json
+from evo_mtl.network.route import route_from_json
+from evo_mtl.registry import suggestion
+from evo_mtl.run.folder import open_run
+
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def summarize(path: str | Path) -> dict[str, Any]:
+    """Everything ``show`` tells of a run: its trunk, and a row a task.
+
+    Raises:
+        RunError: There is no run.
+        CorruptionError: Something in it is not what was written.
+    """
+    folder, config, state = open_run(path)
+    history = _history(read_journal(folder.journal) if folder.journal.exists() else ())
+    trunk = _trunk(state, folder.store())
+    rows = [_task_row(name, state, history, trunk["parameters"]) for name in state.routes]
+    added = sum(row["added_parameters"] for row in rows)
+    return {
+        "run": folder.path.name,
+        "space": config.space.name,
+        "algorithm": config.space.algorithm,
+        "seed": config.seed,
+        "trunk": trunk,
+        "tasks": rows,
+        "waiting": [task.name for task in config.stream.tasks if task.name not in state.routes],
+        "total_parameters": trunk["parameters"] + added,
+        "clock_bound": bool(state.stopped),
+    }
+
+
+def task_details(path: str | Path, task: str) -> dict[str, Any]:
+    """One task's row with its route node by node, its hyperparameters and its lineage.
+
+    Raises:
+        InputError: No run, or no such task in it; suggests a near one.
+    """
+    folder, config, state = open_run(path)
+    if task not in state.routes:
+        if task in (waiting := [t.name for t in config.stream.tasks if t.name not in state.routes]):
+            raise RunError(f"task {task!r} has not been archived yet", folder.path)
+        known = ", ".join(state.routes) or "none yet"
+        near = suggestion(task, [*state.routes, *waiting])
+        raise InputError(f"unknown task {task!r}{near}; known: {known}", folder.path)
+    history = _history(read_journal(folder.journal))
+    store = folder.store()
+    row = _task_row(task, state, history, _trunk(state, store)["parameters"])
+    event = state.routes[task]
+    return {
+        **row,
+        "class_names": list(state.tasks[task]["classes"]),
+        "nodes": _nodes(task, state, store),
+        "hyperparameters": dict(event["genome"]["hyperparameters"]),
+        "lineage": lineage(task, event["candidate"], history, state),
+    }
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What the journal says of a candidate."""
+
+    status: str
+    origin: str
+    parent: str | None
+    quality: float
+    score: float | None
+
+
+History = Mapping[str, Mapping[str, _Tried]]
+"""Task to its candidates, by id, of the latest search."""
+
+
+def _history(events: Iterable[Event]) -> History:
+    found: dict[str, dict[str, _Tried]] = {}
+    for event in events:
+        if event.kind == "task":
+            found[event.payload["name"]] = {}
+        elif event.kind == "generation":
+            for one in event.payload["evaluations"]:
+                made = one["candidate"]
+                found[event.payload["task"]][f"{made['generation']}/{made['child']}"] = _Tried(
+                    one["status"], made["origin"], made["parent"], one["quality"], one["score"]
+                )
+    return found
+
+
+def lineage(task: str, candidate: str | None, history: History, state: ArchiveState) -> list[dict[str, Any]]:
+    """A candidate and its ancestors, the youngest first, back to a seed candidate or a draw.
+
+    A parent of another task is that task's winner as it is now.
+    """
+    steps: list[dict[str, Any]] = []
+    seen: set[tuple[str, str]] = set()
+    while candidate is not None and (task, candidate) not in seen:
+        seen.add((task, candidate))
+        tried = history.get(task, {}).get(candidate)
+        if tried is None:
+            break
+        steps.append(
+            {
+                "task": task,
+                "candidate": candidate,
+                "origin": tried.origin,
+                "parent": tried.parent,
+                "validation_quality": tried.quality,
+                "score": tried.score,
+            }
+        )
+        candidate = tried.parent
+        if candidate is not None and candidate.startswith("task:"):
+            task = candidate.removeprefix("task:")
+            candidate = state.routes[task]["candidate"] if task in state.routes else None
+    return steps
+
+
+def _task_row(name: str, state: ArchiveState, history: History, trunk: int) -> dict[str, Any]:
+    known, event = state.tasks[name], state.routes[name]
+    genome, cost = genome_from_json(event["genome"]), event["cost"]
+    tried = history[name]
+    winner = tried[event["candidate"]]
+    owners = _owners(state)
+    own = owners[name].difference(state.root["components"] if state.root else ())
+    return {
+        "name": name,
+        "classes": len(known["classes"]),
+        "num_train": known["num_train"],
+        "num_validation": known["num_validation"],
+        "metric": known["metric"],
+        "validation_quality": event["quality"],
+        "score": event["score"],
+        "depth": genome.depth,
+        "trunk_depth": len(state.root["components"]) if state.root else 0,
+        "boundary": genome.boundary,
+        "open_stages": [i for i, gene in enumerate(genome.stages) if gene.open],
+        "adapters": [gene.stage for gene in genome.adapters],
+        "taps": [[tap.stage, tap.grid] for tap in genome.taps],
+        "head": genome.head.kind,
+        "image_size": genome["image_size"],
+        "active_parameters": cost["active_parameters"],
+        "added_parameters": cost["added_parameters"],
+        "added_share": cost["added_parameters"] / trunk if trunk else 0.0,
+        "multiply_adds": cost["inference"],
+        "shared_with": [task for task, parts in owners.items() if task != name and parts & own],
+        "candidates_tried": len(tried),
+        "candidates_failed": sum(one.status != "ok" for one in tried.values()),
+        "candidate": event["candidate"],
+        "origin": winner.origin,
+        "parent": winner.parent,
+    }
+
+
+def _owners(state: ArchiveState) -> dict[str, set[str]]:
+    """Task to the components of its route."""
+    return {name: set(route_from_json(event["route"]).components) for name, event in state.routes.items()}
+
+
+def _trunk(state: ArchiveState, store: ComponentStore) -> dict[str, Any]:
+    if state.root is None:
+        return {"name": None, "weights": None, "stages": 0, "parameters": 0}
+    components = state.root["components"]
+    return {
+        "name": state.root["layout"]["name"],
+        "weights": state.root["weights"],
+        "stages": len(components),
+        "parameters": sum(num_learnable(store, component) for component in components),
+    }
+
+
+def _nodes(task: str, state: ArchiveState, store: ComponentStore) -> list[dict[str, Any]]:
+    layout = state.root["layout"]["stage_names"] if state.root else []
+    root = set(state.root["components"]) if state.root else set()
+    owners = _owners(state)
+    nodes = []
+    for i, node in enumerate(route_from_json(state.routes[task]["route"]).nodes):
+        place = node.slot.partition(":")[2]
+        nodes.append(
+            {
+                "node": i,
+                "operation": node.operation,
+                "inputs": list(node.inputs),
+                "slot": node.slot,
+                "stage_name": layout[int(place)] if node.operation == "stage" else "",
+                "grid": node.grid,
+                "component": node.component,
+                "of_trunk": node.component in root,
+                "shared_with": [t for t, parts in owners.items() if t != task and node.component in parts],
+                "parameters": num_learnable(store, node.component) if node.component else 0,
+            }
+        )
+    return nodes
+
+
+def num_learnable(store: ComponentStore, component: str) -> int:
+    """Parameters of a component from its header: buffers (statistics, standardisation) are not counted."""
+    path = store.path(component)
+    try:
+        with open(path, "rb") as file:
+            header = read_header(file, path.stat().st_size)
+        spec = json.loads(header.pop("__metadata__")["spec"])
+        sizes = {name: math.prod(entry["shape"]) for name, entry in header.items()}
+    except FileNotFoundError:
+        raise CorruptionError(f"{path}: missing") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptionError(f"{path}: {error}") from error
+    if spec.get("kind") == "head":
+        return sum(size for name, size in sizes.items() if name.startswith("linear."))
+    return sum(size for name, size in sizes.items() if not name.endswith(BUFFERS))

@@ -1,0 +1,50 @@
+"""The names that ``import evo_mtl`` offers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evo_mtl
+from evo_mtl.errors import InputError
+
+
+def test_importing_the_package_loads_neither_torch_nor_numpy() -> None:
+    code = "import sys, evo_mtl; sys.exit(bool({'torch', 'numpy', 'timm', 'pydantic'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_package_names_its_version_and_refuses_unknown_names() -> None:
+    assert evo_mtl.__version__
+    assert {"search", "resume", "load", "evaluate"} <= set(dir(evo_mtl))
+    with pytest.raises(AttributeError, match="sarch"):
+        _ = evo_mtl.sarch
+
+
+def test_search_is_a_function_for_users_and_a_package_for_imports(world: Path) -> None:
+    import evo_mtl.search.candidate as candidate
+
+    assert evo_mtl.search.candidate is candidate
+    run = evo_mtl.search(
+        world / "stream.yaml", space=str(world / "space.yaml"), run=world / "run", overrides=["budget.generations=0"]
+    )
+    model = evo_mtl.load(run)
+    assert model.tasks == ("one", "two")
+    answer = model.predict(np.zeros((3, 12, 12, 3), dtype=np.uint8), task="one")
+    assert len(answer.labels) == 3
+    assert answer.probabilities.shape == (3, 2)
+    assert evo_mtl.evaluate(run)["tasks"][0]["name"] == "one"
+    assert run.summary()["waiting"] == []
+    before = (world / "run" / "journal.jsonl").read_bytes()
+    evo_mtl.resume(run)
+    assert (world / "run" / "journal.jsonl").read_bytes() == before
+
+
+def test_search_refuses_a_missing_stream_file_and_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.yaml"):
+        evo_mtl.search(tmp_path / "gone.yaml", run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
