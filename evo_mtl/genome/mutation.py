@@ -48,12 +48,16 @@ def swap_head(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> G
     return replace(genome, head=HeadGene(others[rng.integers(len(others))]))
 
 
-def with_depth(genome: Genome, depth: int, facts: TrunkFacts) -> Genome:
-    """The route cut to, or grown to, ``depth`` stages; grown stages are the root's, shared."""
+def with_depth(genome: Genome, depth: int, space: SearchSpace, facts: TrunkFacts) -> Genome:
+    """The route cut to, or grown to, ``depth`` stages; grown stages are the root's, shared.
+
+    A tap on the old end that the space allows at ends only is given up.
+    """
     if depth == genome.depth:
         return genome
     stages = genome.stages[:depth] + tuple(StageGene(facts.components[i]) for i in range(genome.depth, depth))
-    taps = {tap for tap in genome.taps if tap.stage < depth}
+    legal, end = legal_taps(space, facts, depth), genome.depth - 1
+    taps = {tap for tap in genome.taps if tap.stage < depth and (tap.stage != end or tap in legal)}
     if not any(tap.stage == depth - 1 for tap in taps):
         taps.add(TapGene(depth - 1))
     return replace(
@@ -70,7 +74,7 @@ def step_depth(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.ra
     """One step in the space's list of depths."""
     depths = space.stages.depths or (facts.num_stages,)
     listed = OrderedList(values=depths, default=depths[0])
-    return with_depth(genome, int(step(listed, genome.depth, rng)), facts)
+    return with_depth(genome, int(step(listed, genome.depth, rng)), space, facts)
 
 
 def with_boundary(genome: Genome, boundary: int, facts: TrunkFacts) -> Genome:

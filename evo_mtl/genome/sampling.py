@@ -67,15 +67,14 @@ def random_genome(space: SearchSpace, facts: TrunkFacts, rng: np.random.Generato
     )
     if not genome.head.trained:
         return replace(genome, boundary=depth)
-    if space.stages.clone:
-        share = rng.random()
-        genome = replace(
-            genome,
-            stages=tuple(
-                replace(gene, open=i >= boundary and bool(rng.random() < share))
-                for i, gene in enumerate(genome.stages)
-            ),
-        )
+    share = rng.random() if space.stages.clone else 1.0  # without copies the boundary opens all behind it
+    genome = replace(
+        genome,
+        stages=tuple(
+            replace(gene, open=i >= boundary and bool(rng.random() < share))
+            for i, gene in enumerate(genome.stages)
+        ),
+    )
     if space.adapters.insert:
         genome = insert_adapters(genome, space, facts, rng.random(), rng)
     if space.stages.final_norm == "forced":

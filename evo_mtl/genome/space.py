@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -64,6 +64,18 @@ _CHOICES = {
 }
 
 
+_LIMITS = {
+    **dict.fromkeys(("mutation_probability", "warmup_share", "label_smoothing"), (0.0, 1.0)),
+    **dict.fromkeys(("brightness", "contrast", "saturation"), (0.0, 1.0)),
+    **dict.fromkeys(("crop_area_min", "crop_aspect_min"), (0.001, 1.0)),
+    "momentum": (0.0, 0.9999),
+    "hue": (0.0, 0.5),
+}
+"""Least and greatest value; of the other numbers 0 and what float32 can hold."""
+
+Grid = Annotated[int, Field(ge=1, le=32)]
+
+
 class TrunkChoice(Section):
     """The pretrained root: a timm model, where its weights come from, how finely it is cut."""
 
@@ -115,7 +127,7 @@ class TapRules(Section):
     """Which depths a head may read and how finely they are pooled."""
 
     stages: Literal["last", "groups", "all"] = "groups"
-    grids: tuple[int, ...] = (1, 2)
+    grids: tuple[Grid, ...] = Field((1, 2), min_length=1)
 
 
 class AdapterRules(Section):
@@ -148,7 +160,7 @@ class SeedCandidate(Section):
     depth: int | None = Field(None, ge=1, description="number of stages; default the whole trunk")
     open_from: int | None = Field(None, ge=0, description="stages from here on are open; default none")
     taps: Literal["last", "groups"] = "last"
-    grids: tuple[int, ...] = (1,)
+    grids: tuple[Grid, ...] = Field((1,), min_length=1)
     head: str = "linear"
     values: dict[str, bool | int | float | str] = Field(default_factory=dict)
 
@@ -215,8 +227,11 @@ def check_values(name: str, values: tuple[Value, ...], place: str = "") -> None:
         if isinstance(usual, int) and not isinstance(usual, bool):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{place}{name}: {value!r} is not a whole number of at least 1")
-        elif isinstance(usual, float) and not (isinstance(value, int | float) and value >= 0):
-            raise ValueError(f"{place}{name}: {value!r} is not a number of at least 0")
+        elif isinstance(usual, float):
+            low, high = _LIMITS.get(name, (0.0, 1e30))
+            if not (isinstance(value, int | float) and low <= value <= high):
+                upto = f"between {low} and {high}" if name in _LIMITS else "of at least 0"
+                raise ValueError(f"{place}{name}: {value!r} is not a number {upto}")
 
 
 def _kind(value: Value) -> str:
@@ -249,15 +264,16 @@ class TrunkFacts:
 
 def check_against_trunk(space: SearchSpace, facts: TrunkFacts, place: object) -> None:
     """Raises ``ConfigError`` when a space asks for stages its trunk has not."""
-    for what, numbers, limit in (
-        ("stages.boundaries", space.stages.boundaries, facts.num_stages),
-        ("stages.depths", space.stages.depths, facts.num_stages),
-        ("seeds.depth", [s.depth for s in space.seeds if s.depth], facts.num_stages),
-        ("seeds.open_from", [s.open_from for s in space.seeds if s.open_from], facts.num_stages),
+    limit = facts.num_stages
+    for what, least, numbers in (
+        ("stages.boundaries", 0, space.stages.boundaries),
+        ("stages.depths", 1, space.stages.depths),
+        ("seeds.depth", 1, [s.depth for s in space.seeds if s.depth]),
+        ("seeds.open_from", 0, [s.open_from for s in space.seeds if s.open_from]),
     ):
         for number in numbers:
-            if not 0 <= number <= limit:
-                message = f"{what}: {number} lies outside 0 … {limit}, the stages of {space.trunk.name}"
+            if not least <= number <= limit:
+                message = f"{what}: {number} lies outside {least} … {limit}, the stages of {space.trunk.name}"
                 raise ConfigError(message, place)
 
 

@@ -2,10 +2,12 @@
 
 * ``config`` - everything that decides a run's result, resolved and written down
 * ``folder`` - the files of a run, opened and checked
+* ``checks`` - what must be right before anything is written
 * ``root`` - the root trunk put into the store
-* ``runner`` - the search, new or resumed by the same code
+* ``runner`` - the search, new or resumed by the same code; ``progress`` - what it tells meanwhile
 * ``estimate`` - what a search would cost, before it
 * ``model`` - an archived network, loaded to answer
-* ``evaluation`` - test accuracy and the other numbers of an archived network
-* ``summary`` - what ``show`` tells
+* ``evaluation``, ``prediction``, ``summary`` - what ``evaluate``, ``predict`` and ``show`` tell
+* ``comparison`` - runs and baselines in one table
+* ``face`` - the Python face
 """

@@ -152,9 +152,10 @@ def grown(old: StreamConfig, new: StreamConfig, archived: Mapping[str, Any], pla
     for place_, task in enumerate(settled):
         now = new.tasks[place_] if place_ < len(new.tasks) else None
         if now != task:
-            found = (
-                "nothing" if now is None else f"{now.name!r}" if now.name != task.name else "other settings"
-            )
+            found = "nothing" if now is None else f"{now.name!r}"
+            if now is not None and now.name == task.name:
+                key = next(k for k in type(task).model_fields if getattr(now, k) != getattr(task, k))
+                found = f"{key} {getattr(now, key)!r} instead of {getattr(task, key)!r}"
             message = f"task {task.name!r} is archived as task {place_ + 1} of this run; the stream has {found} there"
             raise ConfigError(message, place)
     return new

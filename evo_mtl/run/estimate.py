@@ -117,7 +117,7 @@ def multiply_adds_per_second(config: RunConfig, layout: TrunkLayout) -> float:
     size = int(config.space.default("image_size"))
     device = torch.device(config.device)
     stages = [
-        stage.to(device, memory_format=torch.channels_last).train().requires_grad_(True)
+        stage.to(device).to(memory_format=torch.channels_last).train().requires_grad_(True)
         for stage in stage_modules(layout.name, layout.cut)
     ]
     images = torch.rand(BATCH, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)

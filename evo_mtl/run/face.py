@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from evo_mtl.errors import InputError
 from evo_mtl.run.config import make_config
 from evo_mtl.run.evaluation import evaluate
 from evo_mtl.run.folder import RunFolder, default_folder, reopen
@@ -77,6 +78,10 @@ def search(
     Raises:
         InputError: Something handed in is wrong; nothing was written.
     """
+    _at_least(0, seed=seed)
+    _at_least(1, workers=workers, threads=threads)
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"expected cpu or cuda, met {device!r}", "device")
     config = make_config(
         tasks,
         space,
@@ -114,9 +119,17 @@ def resume(
     Raises:
         InputError: There is no run, or something it needs is wrong.
     """
+    _at_least(1, workers=workers)
     folder, config, _ = reopen(Path(run))
     run_search(folder, config, _options(workers, cache, minutes, research), progress)
     return Run(folder.path)
+
+
+def _at_least(least: int, **numbers: object) -> None:
+    """Raises ``InputError`` for an argument that is no whole number of at least ``least``."""
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            raise InputError(f"expected a whole number of at least {least}, met {number!r}", name)
 
 
 def _options(

@@ -19,7 +19,7 @@ from evo_mtl.archive.state import ArchiveState, replay
 from evo_mtl.archive.timings import append_timing
 from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine
 from evo_mtl.engines.workbench import BenchPlan, set_threads
-from evo_mtl.errors import CandidateError, RunError
+from evo_mtl.errors import CandidateError, InputError, RunError
 from evo_mtl.files import lock, make_folder, write_atomic
 from evo_mtl.genome.genome import as_founder, genome_from_json
 from evo_mtl.genome.space import TrunkFacts, check_against_trunk
@@ -83,7 +83,9 @@ def run_search(
         RunError: The folder is no run, or another configuration's, or in use.
         InputError: Data or trunk cannot be used.
     """
-    tasks = _checked(folder, config)
+    if options.workers < 1:
+        raise InputError(f"expected at least one worker, met {options.workers}", "--workers")
+    tasks = _checked(folder, config, options)
     make_folder(folder.path)
     with lock(folder.lock):
         journal = _begin(folder, config)
@@ -91,7 +93,7 @@ def run_search(
             return _Search(folder, config, options, progress, journal, tasks).all_tasks()
 
 
-def _checked(folder: RunFolder, config: RunConfig) -> list[tuple[TaskConfig, Task]]:
+def _checked(folder: RunFolder, config: RunConfig, options: Options) -> list[tuple[TaskConfig, Task]]:
     """The tasks, opened, when all that can be checked before a search has been; writes nothing."""
     state = ArchiveState()
     if folder.exists():
@@ -101,6 +103,12 @@ def _checked(folder: RunFolder, config: RunConfig) -> list[tuple[TaskConfig, Tas
     tasks = [(task, open_task(task)) for task in config.stream.tasks]
     for _, task in tasks:
         if state.tasks.get(task.name, {}).get("digest") != task.digest:
+            if task.name in state.tasks and not options.research:
+                raise RunError(
+                    f"the data of task {task.name!r} changed after it came to this run; "
+                    "put the data back, or search it again with --research",
+                    folder.path,
+                )
             check_images(task)
     if state.root is None:
         set_threads(config.threads)
@@ -199,16 +207,15 @@ class _Search:
         return self.state
 
     def _is_done(self, task: Task) -> bool:
-        state = self.state
-        known = state.tasks.get(task.name)
-        changed = known is not None and known["digest"] != task.digest
-        if changed and not self.options.research:
-            raise RunError(
-                f"the data of task {task.name!r} changed after it came to this run; "
-                "put the data back, or search it again with --research",
-                self.folder.path,
-            )
-        return task.name in state.routes and not changed
+        """Whether the task has a route that was found on these data, and not on older ones."""
+        if self.state.tasks.get(task.name, {}).get("digest") != task.digest:
+            return False
+        kinds = [
+            event.kind
+            for event in self.journal.events
+            if event.payload.get({"task": "name", "route": "task"}.get(event.kind, "")) == task.name
+        ]
+        return kinds[-1] == "route"
 
     def _turn(self, place: int, config: TaskConfig, task: Task, engine: Engine) -> None:
         start = time.monotonic()

@@ -74,7 +74,7 @@ def task_details(path: str | Path, task: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Tried:
+class Tried:
     """What the journal says of a candidate."""
 
     status: str
@@ -84,19 +84,19 @@ class _Tried:
     score: float | None
 
 
-History = Mapping[str, Mapping[str, _Tried]]
+History = Mapping[str, Mapping[str, Tried]]
 """Task to its candidates, by id, of the latest search."""
 
 
 def _history(events: Iterable[Event]) -> History:
-    found: dict[str, dict[str, _Tried]] = {}
+    found: dict[str, dict[str, Tried]] = {}
     for event in events:
         if event.kind == "task":
             found[event.payload["name"]] = {}
         elif event.kind == "generation":
             for one in event.payload["evaluations"]:
                 made = one["candidate"]
-                found[event.payload["task"]][f"{made['generation']}/{made['child']}"] = _Tried(
+                found[event.payload["task"]][f"{made['generation']}/{made['child']}"] = Tried(
                     one["status"], made["origin"], made["parent"], one["quality"], one["score"]
                 )
     return found

@@ -13,21 +13,22 @@ def affordable(
 ) -> tuple[Candidate, ...]:
     """The candidates, in their order, that together with the past stay inside the budget.
 
-    One that is too dear is left out and the next is looked at; the cheapest seed candidate of a task
-    is always let through, so that a task never ends without a route.
+    One that is too dear is left out and the next is looked at; where no seed candidate of a task fits,
+    the cheapest is let through, so that a task never ends without a route.
     """
     charged = [evaluation.cost for evaluation in past]
     images = sum(cost.images for cost in charged)
     multiply_adds = sum(cost.multiply_adds for cost in charged)
     kept: list[Candidate] = []
     priced = [(candidate, costs.cost(candidate.genome)) for candidate in candidates]
-    cheapest = min((cost.multiply_adds for _, cost in priced), default=0.0)
     for candidate, cost in priced:
         fits = (budget.images is None or images + cost.images <= budget.images) and (
             budget.multiply_adds is None or multiply_adds + cost.multiply_adds <= budget.multiply_adds
         )
-        if fits or (candidate.generation == 0 and cost.multiply_adds == cheapest and not kept):
+        if fits:
             kept.append(candidate)
             images += cost.images
             multiply_adds += cost.multiply_adds
+    if not kept and not charged and priced:
+        kept = [min(priced, key=lambda one: one[1].multiply_adds)[0]]
     return tuple(kept)

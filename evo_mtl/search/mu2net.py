@@ -20,7 +20,7 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
 
     The data hyperparameters (image size, views) are drawn once, around the task's best, and shared by
     all children; each child then has its own parent and its own mutations. A solved head that was
-    tried before is drawn again.
+    tried before is drawn again. Empty where nobody can be a parent.
     """
     address = ("task", world.task, "generation", generation)
     best = population.best
@@ -31,6 +31,8 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
     tried = {essence(e.candidate.genome) for e in population.evaluations}
     members: tuple[Parent, ...] = population.members
     founders: tuple[Parent, ...] = world.founders
+    if not members and not founders:  # every seed candidate failed
+        return ()
     children = []
     for child in range(world.space.budget.children):
         rng = generator(world.seed, *address, "child", child, "birth")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -32,11 +33,12 @@ class Population:
     def admit(self, evaluation: Evaluation) -> Evaluation:
         """The evaluation with its ``admitted`` decided.
 
-        A failed candidate is never admitted; a child of this task only if its score is at least its
+        A failed candidate, or one without a finite score, is never admitted; a child of this task only if its score is at least its
         parent's (Gesmundo 2022).
         """
         parent = self.find(evaluation.candidate.parent)
-        admitted = evaluation.ok and (parent is None or evaluation.score >= parent.score)
+        scored = evaluation.ok and math.isfinite(evaluation.score)
+        admitted = scored and (parent is None or evaluation.score >= parent.score)
         return replace(evaluation, admitted=admitted)
 
     def tell(self, evaluations: Iterable[Evaluation]) -> Population:

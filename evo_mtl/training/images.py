@@ -35,11 +35,12 @@ class TaskImages:
             n: genome[n] for n in DATA_HYPERPARAMETERS if n not in ("image_size", "views")
         }
         size = genome["image_size"]
-        key = self._key(self.task.train, size, {} if index == 0 else {**options, "view": index})
+        address = ("views", self.task.name)
+        drawn = {**options, "view": index, "address": list(address)}
+        key = self._key(self.task.train, size, {} if index == 0 else drawn)
 
         def make() -> np.ndarray:
             plain = self._plain(self.task.train, size)
-            address = ("views", self.task.name)
             return (
                 plain if index == 0 else view(plain, seed=self._seed, address=address, index=index, **options)
             )

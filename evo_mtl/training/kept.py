@@ -78,8 +78,8 @@ def frontier(
         shared: Runs the frozen nodes.
         cache: Where activations are kept.
     """
-    keys = route.keys()
-    names = {i: digest(f"{keys[i]} {data_key}".encode()) for i in route.frontier if i != PIXELS}
+    keys, machine = route.keys(), _machine(shared)
+    names = {i: digest(f"{keys[i]} {data_key} {machine}".encode()) for i in route.frontier if i != PIXELS}
     arrays = {i: found for i, name in names.items() if (found := _find(cache, name))}
     missing = [i for i in names if i not in arrays]
     if missing and len(images):
@@ -119,6 +119,12 @@ def _compute_all(
         for place, array in enumerate(made):
             cache.keep(_file(names[i], place, len(made)), array)
     return {i: _find(cache, names[i]) or made for i, made in kept.items()}
+
+
+def _machine(shared: SharedRoutes) -> str:
+    """What the last bits of an activation depend on besides weights and images: a cache may be shared."""
+    kind = torch.backends.cpu.get_cpu_capability() if shared.device.type == "cpu" else ""
+    return f"{torch.__version__} {shared.device} {kind} {torch.get_num_threads()}"
 
 
 def _find(cache: ArrayCache, name: str) -> list[np.ndarray]:

@@ -67,12 +67,13 @@ class Pricing:
     def _parts(self, genome: Genome) -> Iterator[tuple[str | None, int]]:
         """Component (``None`` for one of its own) and parameters of every stage and adapter."""
         counts = stage_parameters(self.layout.name, self.layout.cut)
+        own = genome.head.trained  # under a solved head nothing is copied
         for i, gene in enumerate(genome.stages):
-            yield None if gene.open else gene.component, counts[i]
+            yield None if gene.open and own else gene.component, counts[i]
         for adapter in genome.adapters:
             channels = self.layout.channels[adapter.stage]
             count = adapter_parameters(self.layout.kind, channels, adapter.width)
-            yield None if adapter.open else adapter.component, count
+            yield None if adapter.open and own else adapter.component, count
 
     def _head(self, genome: Genome) -> tuple[int, int]:
         """Parameters and multiply-adds of the head; a projection is named by its seed and costs work only."""

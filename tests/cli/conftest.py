@@ -1,4 +1,4 @@
-"""A tiny stream, a tiny space and a finished run of them."""
+"""A command line run in this process, and a finished run to ask about."""
 
 from __future__ import annotations
 
@@ -7,40 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 
 from evo_mtl.cli.main import main
-
-SPACE = """\
-name: tiny
-trunk: {name: mobilenetv2_035, weights: random, cut: group}
-stages: {boundaries: [3], clone: false}
-heads: [ridge]
-hyperparameters: {image_size: {values: [32], default: 32}}
-budget: {generations: 1, children: 1}
-seeds:
-  - {name: depth_ridge, taps: groups, head: ridge}
-"""
-
-
-def write_npz(path: Path, seed: int, count: int = 24) -> None:
-    """Dark and bright images of two classes."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(count) % 2
-    images = rng.integers(0, 100, (count, 12, 12), dtype=np.uint8) + (120 * labels[:, None, None]).astype(np.uint8)
-    np.savez(path, images=images, labels=labels)
-
-
-def write_world(folder: Path) -> Path:
-    """A stream of two tasks and a space in ``folder``."""
-    for seed, name in enumerate(("one", "two")):
-        write_npz(folder / f"{name}.npz", seed)
-    (folder / "space.yaml").write_text(SPACE)
-    (folder / "stream.yaml").write_text(
-        'name: tiny\ntasks:\n  - {name: one, source: "npz:one.npz"}\n  - {name: two, source: "npz:two.npz"}\n'
-    )
-    return folder
+from tests.cli.worlds import write_world
 
 
 class Answer(NamedTuple):

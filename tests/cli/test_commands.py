@@ -13,7 +13,8 @@ from PIL import Image
 
 from evo_mtl.cli import carry_out
 from evo_mtl.run.progress import Event
-from tests.cli.conftest import SPACE, Command, write_npz
+from tests.cli.conftest import Command
+from tests.cli.worlds import SPACE, write_npz
 
 
 def _search(world: Path) -> list[object]:
@@ -35,9 +36,7 @@ def test_help_loads_neither_torch_nor_numpy_nor_sklearn() -> None:
     assert "evaluate" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "command_", ["search", "resume", "evaluate", "predict", "show", "tasks", "spaces"]
-)
+@pytest.mark.parametrize("command_", ["search", "resume", "evaluate", "predict", "show", "tasks", "spaces"])
 def test_every_command_has_help(command: Command, command_: str) -> None:
     answer = command(command_, "--help")
     assert answer.status == 0

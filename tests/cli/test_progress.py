@@ -106,7 +106,12 @@ def test_the_log_has_a_line_a_generation_with_the_time_left() -> None:
     for event in events:
         log.hear(event, lines.append)
     clock.now = 10
-    for event in (CandidateDone("task0", 0, 0, 5.0), CandidateDone("task0", 0, 1, 5.0), _generation(0), _done(0)):
+    for event in (
+        CandidateDone("task0", 0, 0, 5.0),
+        CandidateDone("task0", 0, 1, 5.0),
+        _generation(0),
+        _done(0),
+    ):
         log.hear(event, lines.append)
     assert lines == [
         "task 1/2 task0: 10 classes, 100 training and 0 validation images",

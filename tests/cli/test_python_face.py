@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,10 @@ def test_search_is_a_function_for_users_and_a_package_for_imports(world: Path) -
 
     assert evo_mtl.search.candidate is candidate
     run = evo_mtl.search(
-        world / "stream.yaml", space=str(world / "space.yaml"), run=world / "run", overrides=["budget.generations=0"]
+        world / "stream.yaml",
+        space=str(world / "space.yaml"),
+        run=world / "run",
+        overrides=["budget.generations=0"],
     )
     model = evo_mtl.load(run)
     assert model.tasks == ("one", "two")
@@ -48,3 +52,12 @@ def test_search_refuses_a_missing_stream_file_and_writes_nothing(tmp_path: Path)
     with pytest.raises(InputError, match=r"gone\.yaml"):
         evo_mtl.search(tmp_path / "gone.yaml", run=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "argument", [{"workers": 0}, {"threads": 0}, {"seed": -1}, {"seed": 1.5}, {"device": "tpu"}]
+)
+def test_search_refuses_arguments_it_cannot_have_by_name(world: Path, argument: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(argument))):
+        evo_mtl.search(world / "stream.yaml", space=str(world / "space.yaml"), run=world / "run", **argument)
+    assert not (world / "run").exists()

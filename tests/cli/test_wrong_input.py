@@ -13,7 +13,15 @@ from tests.cli.conftest import Answer, Command
 
 def _search(command: Command, world: Path, *more: object) -> Answer:
     return command(
-        *("search", "--tasks", world / "stream.yaml", "--space", world / "space.yaml", "--run", world / "run"),
+        *(
+            "search",
+            "--tasks",
+            world / "stream.yaml",
+            "--space",
+            world / "space.yaml",
+            "--run",
+            world / "run",
+        ),
         *more,
     )
 
@@ -59,7 +67,10 @@ def test_a_missing_stream_file_is_named(command: Command, world: Path) -> None:
         ),
         ('name: s\ntasks:\n  - {name: a, source: "npx:one.npz"}\n', ("stream.yaml:3", 'did you mean "npz"')),
         ('name: s\ntasks:\n  - {name: a, source: "npz:gone.npz"}\n', ("gone.npz",)),
-        ("name: s\nregime: online\ntasks:\n  - {name: a, source: 'npz:one.npz'}\n", ("stream.yaml", "regime")),
+        (
+            "name: s\nregime: online\ntasks:\n  - {name: a, source: 'npz:one.npz'}\n",
+            ("stream.yaml", "regime"),
+        ),
         ("name: [\n", ("stream.yaml:",)),
     ],
     ids=["key", "type", "two names", "source", "file", "regime", "yaml"],
@@ -151,7 +162,7 @@ def test_an_estimate_refuses_what_a_search_refuses(command: Command, world: Path
     ("arguments", "parts"),
     [
         (["serch"], ("serch",)),
-        (["search", "--tasks", "x", "--workers", "0"], ("--workers", "0")),
+        (["search", "--tasks", "x", "--workers", "0"], ("--workers", "equal to 1")),
         (["search", "--tasks", "x", "--device", "tpu"], ("tpu",)),
         (["search"], ("--tasks",)),
         (["tasks"], ("command",)),
@@ -173,7 +184,9 @@ def test_a_folder_of_other_files_is_no_run_and_is_left_alone(command: Command, w
 
 
 @pytest.mark.parametrize("line", [["resume"], ["show"], ["evaluate"], ["predict", "--task", "all"]])
-def test_every_command_refuses_a_folder_that_is_no_run(command: Command, tmp_path: Path, line: list[str]) -> None:
+def test_every_command_refuses_a_folder_that_is_no_run(
+    command: Command, tmp_path: Path, line: list[str]
+) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("precious")
     image = tmp_path / "image.png"
@@ -196,7 +209,10 @@ def test_a_run_of_another_configuration_is_refused_and_says_where_it_differs(
     assert answer.status == 2
     assert answer.err.count("\n") == 1
     assert "budget.children is 1 there, 2 here" in answer.err
-    assert before == ((finished / "run" / "journal.jsonl").read_bytes(), (finished / "run" / "run.yaml").read_bytes())
+    assert before == (
+        (finished / "run" / "journal.jsonl").read_bytes(),
+        (finished / "run" / "run.yaml").read_bytes(),
+    )
 
 
 def test_predict_names_a_file_that_is_no_image(command: Command, finished: Path, tmp_path: Path) -> None:

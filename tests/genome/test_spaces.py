@@ -1,0 +1,132 @@
+"""Search spaces: those that come with the program, and what is refused at the door."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evo_mtl.documents import parse
+from evo_mtl.errors import ConfigError
+from evo_mtl.genome.genome import illegality
+from evo_mtl.genome.mutation import mutate
+from evo_mtl.genome.sampling import seed_genome
+from evo_mtl.genome.space import (
+    SearchSpace,
+    check_against_trunk,
+    find_space,
+    known_spaces,
+    read_space,
+    spaces_folder,
+)
+from evo_mtl.run.checks import draft_root
+from evo_mtl.search.algorithms import algorithms
+from evo_mtl.streams.config import read_stream
+from evo_mtl.testing.genomes import a_space, trunk_facts
+
+SHIPPED = sorted(spaces_folder().rglob("*.yaml"))
+
+
+def is_stream(path: Path) -> bool:
+    return "streams" in path.relative_to(spaces_folder()).parts
+
+
+def test_at_least_four_files_are_shipped() -> None:
+    assert len(SHIPPED) >= 4
+    assert {"small", "quickstart", "mu2net"} <= set(known_spaces())
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(spaces_folder())))
+def test_every_shipped_file_fits_its_trunk_and_breeds_legal_genomes(
+    path: Path, rng: np.random.Generator
+) -> None:
+    if is_stream(path):
+        assert read_stream(path).tasks
+        return
+    space = read_space(str(path))
+    assert space.name == path.stem
+    assert space.algorithm in algorithms
+    layout, facts = draft_root(space)
+    assert layout.name == space.trunk.name
+    for seed in space.seeds:
+        genome = seed_genome(seed, space, facts)
+        assert illegality(genome) is None
+        for _ in range(20):
+            genome = mutate(genome, space, facts, rng)
+            assert illegality(genome) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("momentum", [1.0]),
+        ("label_smoothing", [1.5]),
+        ("crop_area_min", [0.0]),
+        ("crop_aspect_min", [0.0]),
+        ("crop_aspect_min", [1.5]),
+        ("mutation_probability", [2.0]),
+        ("hue", [0.7]),
+        ("learning_rate", [-0.1]),
+        ("learning_rate", [1e31]),
+        ("epochs", [0]),
+        ("batch_size", [2.5]),
+        ("flip", [1]),
+        ("optimizer", ["adam"]),
+        ("norm", [True]),
+    ],
+)
+def test_a_value_that_training_could_not_use_is_refused_by_name(name: str, values: list) -> None:
+    with pytest.raises(ConfigError, match=name):
+        a_space(hyperparameters={name: {"values": values, "default": values[0]}})
+
+
+def test_a_misspelt_hyperparameter_is_answered_with_a_near_name() -> None:
+    with pytest.raises(ConfigError, match=r'"learning_rate"'):
+        a_space(hyperparameters={"lerning_rate": {"values": [0.1], "default": 0.1}})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"taps": {"grids": []}},
+        {"taps": {"grids": [0]}},
+        {"heads": []},
+        {"heads": ["rigde"]},
+        {"seeds": []},
+        {"seeds": [{"name": "a", "grids": []}]},
+        {"seeds": [{"name": "a", "head": "rigde"}]},
+        {"seeds": [{"name": "a", "values": {"epoch": 3}}]},
+        {"budget": {"children": 0}},
+        {"objective": {"size_factor": 1.5}},
+        {"algoritm": "mu2net"},
+    ],
+)
+def test_a_space_that_no_search_could_use_is_refused(change: dict) -> None:
+    with pytest.raises(ConfigError):
+        a_space(**change)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"stages": {"boundaries": [9]}}, "stages.boundaries: 9"),
+        ({"stages": {"depths": [0, 8]}}, "stages.depths: 0"),
+        ({"stages": {"depths": [8, 9]}}, "stages.depths: 9"),
+        ({"seeds": [{"name": "a", "depth": 12}]}, "seeds.depth: 12"),
+        ({"seeds": [{"name": "a", "open_from": 12}]}, "seeds.open_from: 12"),
+    ],
+)
+def test_stages_that_the_trunk_has_not_are_refused_by_name(change: dict, what: str) -> None:
+    with pytest.raises(ConfigError, match=what):
+        check_against_trunk(a_space(**change), trunk_facts(), "here")
+
+
+def test_an_unknown_space_is_answered_with_a_near_name() -> None:
+    with pytest.raises(ConfigError, match=r'did you mean "small"'):
+        find_space("smal")
+
+
+def test_a_space_survives_being_written_down() -> None:
+    space = a_space()
+    assert parse(SearchSpace, space.model_dump(mode="json")) == space

@@ -1,0 +1,100 @@
+"""Keys of nodes: equal exactly when the same is computed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from evo_mtl.network.assembly import assemble
+from evo_mtl.network.route import PIXELS, Node, Preprocessing, Route, close, route_from_json
+from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts
+
+PIXEL_RULE = Preprocessing(32, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+ROUTE = Route(
+    PIXEL_RULE,
+    (
+        Node("stage", (PIXELS,), "a" * 64, "stage:0"),
+        Node("stage", (0,), "b" * 64, "stage:1"),
+        Node("pool", (0,), grid=2),
+        Node("pool", (1,), grid=1),
+        Node("concatenate", (2, 3)),
+        Node("head", (4,), None, "head", open=True),
+    ),
+)
+
+
+def changed(place: int, **change: object) -> Route:
+    nodes = list(ROUTE.nodes)
+    nodes[place] = replace(nodes[place], **change)  # type: ignore[arg-type]
+    return replace(ROUTE, nodes=tuple(nodes))
+
+
+def equal_places(a: Route, b: Route) -> list[int]:
+    return [i for i, (x, y) in enumerate(zip(a.keys(), b.keys())) if x == y]
+
+
+def test_equal_routes_of_one_candidate_have_equal_keys() -> None:
+    again = route_from_json(json.loads(json.dumps(ROUTE.to_json())))
+    assert again == ROUTE
+    assert again.keys("1/0") == ROUTE.keys("1/0")
+
+
+def test_all_nodes_of_a_route_have_different_keys() -> None:
+    assert len(set(ROUTE.keys())) == len(ROUTE.nodes)
+
+
+def test_another_component_changes_its_own_key_and_those_behind_it_alone() -> None:
+    assert equal_places(ROUTE, changed(0, component="c" * 64)) == []
+    assert equal_places(ROUTE, changed(1, component="c" * 64)) == [0, 2]
+
+
+def test_another_grid_or_another_input_changes_what_reads_it() -> None:
+    assert equal_places(ROUTE, changed(2, grid=1)) == [0, 1, 3]
+    assert equal_places(ROUTE, changed(2, inputs=(1,))) == [0, 1, 3]
+    assert equal_places(ROUTE, changed(4, inputs=(3, 2))) == [0, 1, 2, 3]
+
+
+def test_another_preprocessing_changes_every_key() -> None:
+    for rule in (
+        replace(PIXEL_RULE, image_size=48),
+        replace(PIXEL_RULE, mean=(0.5, 0.5, 0.4)),
+        replace(PIXEL_RULE, std=(0.3, 0.2, 0.2)),
+    ):
+        assert equal_places(ROUTE, replace(ROUTE, preprocessing=rule)) == []
+
+
+def test_the_name_of_a_slot_is_no_part_of_a_frozen_nodes_key() -> None:
+    assert changed(1, slot="elsewhere").keys() == ROUTE.keys()
+
+
+def test_an_open_node_and_all_behind_it_are_private_to_their_candidate() -> None:
+    open_ = changed(1, open=True)
+    mine, others = open_.keys("1/0"), open_.keys("1/1")
+    assert [a == b for a, b in zip(mine, others)] == [True, False, True, False, False, False]
+    assert [a == b for a, b in zip(mine, ROUTE.keys("1/0"))] == [True, False, True, False, False, False]
+
+
+def test_what_is_behind_an_open_node_is_run_again_and_its_constant_inputs_are_the_frontier() -> None:
+    assert ROUTE.dynamic == (False, False, False, False, True, True)
+    assert ROUTE.frontier == (2, 3)
+    open_ = changed(1, open=True)
+    assert open_.dynamic == (False, True, False, True, True, True)
+    assert open_.frontier == (0, 2)
+    assert changed(0, open=True).frontier == (PIXELS,)
+
+
+def test_a_closed_route_names_what_was_trained_and_nothing_else_changes() -> None:
+    closed = close(changed(1, open=True), {"stage:1": "d" * 64, "head": "e" * 64})
+    assert closed.components == ("a" * 64, "d" * 64, "e" * 64)
+    assert not any(node.open for node in closed.nodes)
+    assert equal_places(closed, ROUTE) == [0, 2]
+
+
+def test_every_assembled_genome_survives_json_and_reads_earlier_nodes_only(rng: np.random.Generator) -> None:
+    space, facts = a_space(), trunk_facts()
+    for _ in range(100):
+        route = assemble(a_genome(space, facts, rng), (0.5,) * 3, (0.2,) * 3)
+        assert route_from_json(json.loads(json.dumps(route.to_json()))) == route
+        assert all(PIXELS <= j < i for i, node in enumerate(route.nodes) for j in node.inputs)

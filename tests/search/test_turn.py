@@ -1,0 +1,184 @@
+"""A task's turn: ask and tell, replay, budgets, and the two algorithms' permanence.
+
+A change that alters what an algorithm proposes is made on purpose or not at all. The goldens are renewed by
+``python -m tests.search.test_turn`` from the project's folder, and the change is noted.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from evo_mtl.files import canonical_json, digest
+from evo_mtl.genome.genome import as_founder, essence, illegality
+from evo_mtl.genome.sampling import seed_genome
+from evo_mtl.search.algorithms import algorithms
+from evo_mtl.search.candidate import Candidate, Evaluation
+from evo_mtl.search.population import Founder, Population
+from evo_mtl.search.turn import Turn, World, seed_candidates
+from evo_mtl.testing.genomes import a_space, a_world, played, told, trunk_facts
+
+GOLDENS = {
+    "mu2net": "47d87a5c348b37e60e0aebadddb9c23b891ce08a7e9dc33afb3c2a9dcc253b6a",
+    "random": "13fc003d198b5b4bb5d1f86ba65275fb9ff754c6fb71da5d2914f92adb9a19da",
+}
+
+
+def founders() -> tuple[Founder, ...]:
+    space, facts = a_space(), trunk_facts()
+    return tuple(Founder(seed.name, as_founder(seed_genome(seed, space, facts))) for seed in space.seeds)
+
+
+def thirty(algorithm: str) -> list[Candidate]:
+    world = a_world(a_space(budget={"generations": 20, "children": 4}), founders(), seed=7)
+    return [one.candidate for one in played(world, algorithm, 30)[1]][:30]
+
+
+def golden(algorithm: str) -> str:
+    return digest(canonical_json([candidate.to_json() for candidate in thirty(algorithm)]))
+
+
+@pytest.mark.parametrize("algorithm", list(algorithms))
+def test_thirty_proposals_are_what_they_have_always_been(algorithm: str) -> None:
+    assert golden(algorithm) == GOLDENS[algorithm]
+
+
+@pytest.mark.parametrize("algorithm", list(algorithms))
+def test_every_proposal_is_legal_and_addressed(algorithm: str) -> None:
+    proposals = thirty(algorithm)
+    assert len(proposals) == 30
+    assert all(illegality(candidate.genome) is None for candidate in proposals)
+    assert len({candidate.address for candidate in proposals}) == 30
+
+
+@pytest.mark.parametrize("algorithm", list(algorithms))
+def test_asking_twice_gives_the_same_and_another_seed_gives_others(algorithm: str) -> None:
+    turn, _ = played(a_world(a_space()), algorithm, 5)
+    asked = turn.ask()
+    assert asked
+    assert turn.ask() == asked
+    other, _ = played(a_world(a_space(), seed=1), algorithm, 5)
+    assert other.ask() != asked
+
+
+@pytest.mark.parametrize("algorithm", list(algorithms))
+def test_telling_the_committed_generations_brings_a_turn_to_the_same_state(algorithm: str) -> None:
+    world = a_world(a_space(), founders())
+    whole, everything = played(world, algorithm)
+    for generations in range(whole.generation + 1):
+        again = Turn(world, algorithms.get(algorithm))
+        for number in range(generations):
+            again.tell(e for e in everything if e.candidate.generation == number)
+        expected = tuple(e.candidate for e in everything if e.candidate.generation == generations)
+        assert again.ask() == expected
+    assert again.population == whole.population
+
+
+@pytest.mark.parametrize("algorithm", list(algorithms))
+def test_every_algorithm_starts_from_the_same_seed_candidates(algorithm: str) -> None:
+    world = a_world(a_space(), founders())
+    assert Turn(world, algorithms.get(algorithm)).ask() == seed_candidates(world)
+
+
+@pytest.mark.parametrize("algorithm", list(algorithms))
+def test_a_turn_has_as_many_generations_of_children_as_its_budget_says(algorithm: str) -> None:
+    turn, everything = played(a_world(a_space(budget={"generations": 3, "children": 2})), algorithm)
+    assert [one.candidate.generation for one in everything] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert turn.ask() == ()
+
+
+@pytest.mark.parametrize("algorithm", list(algorithms))
+@pytest.mark.parametrize("limit", [{"images": 950}, {"images": 400}, {"multiply_adds": 6000.0}])
+def test_a_budget_of_images_or_work_is_never_passed(algorithm: str, limit: dict) -> None:
+    space = a_space(budget={"generations": 20, "children": 3, **limit})
+    everything = played(a_world(space), algorithm)[1]
+    assert sum(one.cost.images for one in everything) <= limit.get("images", math.inf)
+    assert sum(one.cost.multiply_adds for one in everything) <= limit.get("multiply_adds", math.inf)
+    assert len(everything) >= 2
+
+
+def test_where_no_seed_candidate_fits_the_cheapest_alone_is_tried() -> None:
+    world = a_world(a_space(budget={"generations": 3, "children": 2, "images": 1}))
+    turn, everything = played(world, "mu2net")
+    assert [one.candidate.origin for one in everything] == ["depth_ridge"]
+    assert turn.ask() == ()
+
+
+def test_a_seed_candidate_that_fits_is_tried_rather_than_a_cheaper_one_that_does_not() -> None:
+    seeds = [
+        {"name": "many images, little work", "depth": 3, "head": "linear", "values": {"epochs": 2}},
+        {"name": "few images, much work", "depth": 8, "head": "ridge"},
+    ]
+    world = a_world(a_space(seeds=seeds, budget={"generations": 0, "images": 150}))
+    few, much = (world.costs.cost(one.genome) for one in seed_candidates(world))
+    assert few.images > 150 >= much.images
+    assert few.multiply_adds < much.multiply_adds
+    assert [one.origin for one in Turn(world, algorithms.get("mu2net")).ask()] == ["few images, much work"]
+
+
+def test_random_search_does_not_look_at_the_population() -> None:
+    world = a_world(a_space(), founders())
+    proposals = algorithms.get("random")(world, Population(), 3)
+    whole = played(world, "random")[0].population
+    assert algorithms.get("random")(world, whole, 3) == proposals
+    assert {one.parent for one in proposals} == {None}
+
+
+def test_children_of_a_mu2net_generation_share_its_data_hyperparameters() -> None:
+    space = a_space(budget={"generations": 10, "children": 4})
+    everything = played(a_world(space), "mu2net")[1]
+    sizes: dict[int, set] = {}
+    for one in everything[2:]:
+        genome = one.candidate.genome
+        sizes.setdefault(one.candidate.generation, set()).add((genome["image_size"], genome["views"]))
+    assert all(len(found) == 1 for found in sizes.values())
+    assert len(set().union(*sizes.values())) > 1
+
+
+def test_every_parent_of_a_mu2net_child_is_a_member_or_a_founder() -> None:
+    world = a_world(a_space(budget={"generations": 10, "children": 4}), founders())
+    everything = played(world, "mu2net")[1]
+    parents = set()
+    for one in everything[2:]:
+        parent = one.candidate.parent or ""
+        parents.add(parent.partition(":")[0])
+        known = {e.candidate.id for e in everything if e.candidate.generation < one.candidate.generation}
+        admitted = {e.candidate.id for e in everything if e.admitted}
+        assert parent in known & admitted | {founder.id for founder in world.founders}
+    assert "task" in parents
+    assert len(parents) > 1
+
+
+def test_mu2net_tries_no_solved_head_twice_while_others_are_left() -> None:
+    space = a_space(budget={"generations": 8, "children": 4})
+    everything = played(a_world(space), "mu2net")[1]
+    solved = [essence(e.candidate.genome) for e in everything if not e.candidate.genome.head.trained]
+    assert len(solved) > 5
+    assert len(set(solved)) == len(solved)
+
+
+def failed(world: World, candidate: Candidate) -> Evaluation:
+    one = told(world, candidate)
+    return Evaluation(candidate, "failed: all do", 0.0, -math.inf, (), {}, one.cost, False, {})
+
+
+@pytest.mark.parametrize(("known", "goes_on"), [((), False), (founders(), True)])
+def test_a_turn_whose_seed_candidates_all_fail_goes_on_only_from_other_tasks_routes(
+    known: tuple[Founder, ...], goes_on: bool
+) -> None:
+    world = a_world(a_space(), known)
+    turn = Turn(world, algorithms.get("mu2net"))
+    turn.tell(failed(world, candidate) for candidate in turn.ask())
+    assert bool(turn.ask()) == goes_on
+    assert turn.population.best is None
+
+
+if __name__ == "__main__":
+    from pathlib import Path
+
+    path = Path(__file__)
+    text = path.read_text()
+    for name, old in GOLDENS.items():
+        text = text.replace(old, golden(name))
+    path.write_text(text)

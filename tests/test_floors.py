@@ -1,0 +1,154 @@
+"""Imports run downhill: read from the source, so that no import has to happen."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import evo_mtl
+
+PACKAGE = Path(evo_mtl.__file__).parent
+FLOORS = {
+    **dict.fromkeys(("errors", "seeding", "registry", "files", "documents"), 0),
+    **dict.fromkeys(("genome", "streams"), 1),
+    **dict.fromkeys(("search", "network", "archive"), 2),
+    **dict.fromkeys(("training", "learners", "engines"), 3),
+    "run": 4,
+    **dict.fromkeys(("cli", "__main__"), 5),
+}
+WINGS = ("search", "network", "archive")
+OUTSIDE = ("", "testing")  # the package's own page, and what only tests import
+WITHOUT_TORCH = (
+    "errors",
+    "seeding",
+    "registry",
+    "files",
+    "documents",
+    "genome",
+    "streams",
+    "search",
+    "archive",
+)
+MAY_IMPORT_LATE = ("cli", "", "__main__")  # so that a command answers before torch is loaded
+
+
+def modules() -> dict[str, ast.Module]:
+    """Dotted name below ``evo_mtl`` to the parsed source of every module."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+MODULES = modules()
+
+
+def for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def imports(node: ast.AST, inside: bool = False) -> Iterator[tuple[str, bool]]:
+    """What is imported, and whether inside a function; imports for type checkers are left out."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, inside) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, "imports are absolute"
+            for alias in child.names:
+                whole = f"{child.module}.{alias.name}"
+                is_module = whole.removeprefix("evo_mtl.") in MODULES
+                yield (whole if is_module else child.module or "", inside)
+        elif for_types_only(child):
+            continue
+        else:
+            yield from imports(child, inside or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def own_imports(name: str) -> Iterator[tuple[str, bool]]:
+    """Modules of this package that a module imports."""
+    for imported, inside in imports(MODULES[name]):
+        if imported == "evo_mtl" or imported.startswith("evo_mtl."):
+            yield imported.removeprefix("evo_mtl").removeprefix("."), inside
+
+
+def part(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def test_every_part_of_the_package_has_a_floor() -> None:
+    assert len(MODULES) > 60
+    assert {part(name) for name in MODULES} - set(OUTSIDE) == set(FLOORS)
+
+
+def test_every_import_runs_downhill_or_stays_in_its_part() -> None:
+    wrong = [
+        f"{name} imports {imported}"
+        for name in MODULES
+        if part(name) not in OUTSIDE
+        for imported, _ in own_imports(name)
+        if part(imported) != part(name)
+        and (part(imported) in OUTSIDE or FLOORS[part(imported)] > FLOORS[part(name)])
+    ]
+    assert wrong == []
+
+
+def test_the_three_wings_do_not_know_one_another() -> None:
+    wrong = [
+        f"{name} imports {imported}"
+        for name in MODULES
+        if part(name) in WINGS
+        for imported, _ in own_imports(name)
+        if part(imported) in WINGS and part(imported) != part(name)
+    ]
+    assert wrong == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {name: {i for i, inside in own_imports(name) if i != name and not inside} for name in MODULES}
+    graph = {name: {i for i in found if i in MODULES} for name, found in graph.items()}
+    while free := [name for name, found in graph.items() if not found]:
+        for name in free:
+            del graph[name]
+        for found in graph.values():
+            found.difference_update(free)
+    assert graph == {}
+
+
+def test_no_function_imports_from_this_package_outside_the_command_line() -> None:
+    late = [
+        f"{name} imports {imported}"
+        for name in MODULES
+        if part(name) not in (*MAY_IMPORT_LATE, "testing")
+        for imported, inside in own_imports(name)
+        if inside
+    ]
+    assert late == []
+
+
+def test_nothing_but_tests_imports_the_tiny_worlds() -> None:
+    users = {name for name in MODULES for imported, _ in own_imports(name) if part(imported) == "testing"}
+    assert {part(name) for name in users} <= {"testing"}
+
+
+def test_floors_that_need_no_torch_do_not_name_it_at_import() -> None:
+    wrong = [
+        f"{name} imports {imported}"
+        for name in MODULES
+        if part(name) in WITHOUT_TORCH
+        for imported, inside in imports(MODULES[name])
+        if not inside and imported.partition(".")[0] in ("torch", "torchvision", "timm", "safetensors.torch")
+    ]
+    assert wrong == []
+
+
+def test_importing_the_package_its_data_and_its_search_loads_no_torch() -> None:
+    code = (
+        "import sys, evo_mtl, evo_mtl.genome.space, evo_mtl.streams.config, evo_mtl.search.algorithms; "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent).returncode == 0
