@@ -15,7 +15,7 @@ Floors; imports go only downhill:
     floor 0  ``errors`` ``seeding`` ``registry`` ``files`` ``documents``    words and tools
     floor 1  ``genome``      what is inherited and mutated; search spaces
              ``streams``     tasks: sources, splits, images, checks
-    floor 2  ``search``      who is tried: ask and tell over genomes and numbers
+    floor 2  ``evolution``   who is tried: ask and tell over genomes and numbers
              ``network``     what it is: trunks, routes, components, cost
              ``archive``     what is remembered: journal, component store
     floor 3  ``training``    fitting, closed-form heads, kept activations, calibration
@@ -33,17 +33,14 @@ Importing this loads neither torch nor numpy; that happens when something is cal
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from importlib.metadata import version
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-import evo_mtl.search as _search
 
 if TYPE_CHECKING:
     from evo_mtl.run.evaluation import evaluate as evaluate
     from evo_mtl.run.face import resume as resume
+    from evo_mtl.run.face import search as search
     from evo_mtl.run.model import load as load
 
 __all__ = ["__version__", "evaluate", "load", "resume", "search"]
@@ -52,18 +49,8 @@ _HOMES = {
     "evaluate": "evo_mtl.run.evaluation",
     "load": "evo_mtl.run.model",
     "resume": "evo_mtl.run.face",
+    "search": "evo_mtl.run.face",
 }
-
-
-class _CallablePackage(ModuleType):
-    """``evo_mtl.search`` is a package of this project and a function that users call: it is both."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return import_module("evo_mtl.run.face").search(*args, **kwargs)
-
-
-search = sys.modules[_search.__name__]
-search.__class__ = _CallablePackage
 
 
 def __getattr__(name: str) -> Any:

@@ -14,12 +14,12 @@ PACKAGE = Path(evo_mtl.__file__).parent
 FLOORS = {
     **dict.fromkeys(("errors", "seeding", "registry", "files", "documents"), 0),
     **dict.fromkeys(("genome", "streams"), 1),
-    **dict.fromkeys(("search", "network", "archive"), 2),
+    **dict.fromkeys(("evolution", "network", "archive"), 2),
     **dict.fromkeys(("training", "learners", "engines"), 3),
     "run": 4,
     **dict.fromkeys(("cli", "__main__"), 5),
 }
-WINGS = ("search", "network", "archive")
+WINGS = ("evolution", "network", "archive")
 OUTSIDE = ("", "testing")  # the package's own page, and what only tests import
 WITHOUT_TORCH = (
     "errors",
@@ -29,7 +29,7 @@ WITHOUT_TORCH = (
     "documents",
     "genome",
     "streams",
-    "search",
+    "evolution",
     "archive",
 )
 MAY_IMPORT_LATE = ("cli", "", "__main__")  # so that a command answers before torch is loaded
@@ -148,7 +148,7 @@ def test_floors_that_need_no_torch_do_not_name_it_at_import() -> None:
 
 def test_importing_the_package_its_data_and_its_search_loads_no_torch() -> None:
     code = (
-        "import sys, evo_mtl, evo_mtl.genome.space, evo_mtl.streams.config, evo_mtl.search.algorithms; "
+        "import sys, evo_mtl, evo_mtl.genome.space, evo_mtl.streams.config, evo_mtl.evolution.algorithms; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent).returncode == 0

@@ -41,9 +41,9 @@ def check(
 ) -> None:
     """Check a search space against its trunk and tell what is in it."""
     set_threads(1)
+    from evo_mtl.evolution.algorithms import algorithms
     from evo_mtl.genome.space import read_space
     from evo_mtl.run.checks import draft_root
-    from evo_mtl.search.algorithms import algorithms
 
     read = read_space(space)
     algorithms.get(read.algorithm, f"{space}: algorithm")

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from evo_mtl.engines.workbench import BenchPlan, Workbench, plan_from_json
 from evo_mtl.errors import DataError, EvoMtlError, InputError
-from evo_mtl.search.candidate import Candidate
+from evo_mtl.evolution.candidate import Candidate
 
 MAX_ATTEMPTS = 2
 FAILED = {"quality": 0.0, "curve": [], "trained": {}, "notes": {}}

@@ -12,10 +12,10 @@ from torch.utils import deterministic
 
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import DataError
+from evo_mtl.evolution.candidate import candidate_from_json
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.layout import TrunkLayout, layout_from_json
-from evo_mtl.search.candidate import candidate_from_json
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import open_task
 from evo_mtl.training.arrays import ArrayCache

@@ -2,7 +2,7 @@
 
 * ``config`` - everything that decides a run's result, resolved and written down
 * ``folder`` - the files of a run, opened and checked
-* ``checks`` - what must be right before anything is written
+* ``beginning``, ``checks`` - what must be right before anything is written, and the first lines
 * ``root`` - the root trunk put into the store
 * ``runner`` - the search, new or resumed by the same code; ``progress`` - what it tells meanwhile
 * ``estimate`` - what a search would cost, before it

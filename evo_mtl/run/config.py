@@ -13,9 +13,9 @@ from pydantic import Field
 
 from evo_mtl.documents import Section, parse, parse_yaml, read_yaml, validate
 from evo_mtl.errors import ConfigError
+from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.space import SearchSpace, read_space
-from evo_mtl.search.algorithms import algorithms
 from evo_mtl.streams.config import StreamConfig, read_stream
 
 RECORDED = (

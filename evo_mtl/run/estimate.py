@@ -11,6 +11,10 @@ from typing import Any
 import torch
 
 from evo_mtl.engines.workbench import set_threads
+from evo_mtl.evolution.algorithms import algorithms
+from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.pooling import main_tensor
@@ -18,10 +22,6 @@ from evo_mtl.network.trunks import stage_modules
 from evo_mtl.run.checks import check_device, check_images, draft_root
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder, open_run
-from evo_mtl.search.algorithms import algorithms
-from evo_mtl.search.candidate import Candidate, Evaluation
-from evo_mtl.search.fitness import fitness
-from evo_mtl.search.turn import Turn, World
 from evo_mtl.streams.task import Task, open_task
 from evo_mtl.training.pricing import Pricing
 

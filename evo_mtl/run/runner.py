@@ -9,18 +9,22 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evo_mtl.archive.journal import Journal, read_journal
+from evo_mtl.archive.journal import Journal
 from evo_mtl.archive.state import ArchiveState, replay
 from evo_mtl.archive.timings import append_timing
 from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine
 from evo_mtl.engines.workbench import BenchPlan, set_threads
-from evo_mtl.errors import CandidateError, InputError, RunError
-from evo_mtl.files import lock, make_folder, write_atomic
+from evo_mtl.errors import CandidateError, InputError
+from evo_mtl.evolution.algorithms import algorithms
+from evo_mtl.evolution.candidate import Candidate, Evaluation, evaluation_from_json
+from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.population import Founder, Population, settled
+from evo_mtl.evolution.turn import Turn, World
+from evo_mtl.files import lock, make_folder
 from evo_mtl.genome.genome import as_founder, genome_from_json
 from evo_mtl.genome.space import TrunkFacts, check_against_trunk
 from evo_mtl.network.assembly import assemble
@@ -29,18 +33,13 @@ from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import route_from_json
 from evo_mtl.run import progress as tell
-from evo_mtl.run.checks import check_device, check_images, draft_root
-from evo_mtl.run.config import RunConfig, grown, read_config, to_yaml
+from evo_mtl.run.beginning import begin, checked
+from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.model import fingerprint
 from evo_mtl.run.root import read_root, write_root
-from evo_mtl.search.algorithms import algorithms
-from evo_mtl.search.candidate import Candidate, Evaluation, evaluation_from_json
-from evo_mtl.search.fitness import fitness
-from evo_mtl.search.population import Founder, Population, settled
-from evo_mtl.search.turn import Turn, World
-from evo_mtl.streams.config import StreamConfig, TaskConfig
-from evo_mtl.streams.task import Task, open_task
+from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.task import Task
 from evo_mtl.training.pricing import Pricing
 
 CACHE_BYTES = 6 * 2**30
@@ -85,78 +84,12 @@ def run_search(
     """
     if options.workers < 1:
         raise InputError(f"expected at least one worker, met {options.workers}", "--workers")
-    tasks = _checked(folder, config, options)
+    tasks = checked(folder, config, options.research)
     make_folder(folder.path)
     with lock(folder.lock):
-        journal = _begin(folder, config)
+        journal = begin(folder, config)
         with journal:
             return _Search(folder, config, options, progress, journal, tasks).all_tasks()
-
-
-def _checked(folder: RunFolder, config: RunConfig, options: Options) -> list[tuple[TaskConfig, Task]]:
-    """The tasks, opened, when all that can be checked before a search has been; writes nothing."""
-    state = ArchiveState()
-    if folder.exists():
-        state = _state(folder)
-        _grown(read_config(folder.config), config, state, folder)
-    check_device(config.device)
-    tasks = [(task, open_task(task)) for task in config.stream.tasks]
-    for _, task in tasks:
-        if state.tasks.get(task.name, {}).get("digest") != task.digest:
-            if task.name in state.tasks and not options.research:
-                raise RunError(
-                    f"the data of task {task.name!r} changed after it came to this run; "
-                    "put the data back, or search it again with --research",
-                    folder.path,
-                )
-            check_images(task)
-    if state.root is None:
-        set_threads(config.threads)
-        draft_root(config.space)
-    return tasks
-
-
-def _state(folder: RunFolder) -> ArchiveState:
-    events = read_journal(folder.journal) if folder.journal.exists() else ()
-    return replay(events, folder.journal)
-
-
-def _grown(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFolder) -> StreamConfig:
-    """The stream the run goes on with; raises ``RunError`` when ``new`` is another configuration."""
-    if old.identity() != new.identity():
-        raise RunError(f"a run of another configuration: {_difference(old, new)}", folder.path)
-    return grown(old.stream, new.stream, state.routes, new.stream_file)
-
-
-def _begin(folder: RunFolder, config: RunConfig) -> Journal:
-    """The journal of a run whose configuration is this one, its first events written."""
-    if folder.config.exists():
-        old = read_config(folder.config)
-        stream = _grown(old, config, _state(folder), folder)
-        config = config.model_copy(update={"stream": stream})
-        if config.stream != old.stream or config.stream_file != old.stream_file:
-            write_atomic(folder.config, to_yaml(config))
-    else:
-        write_atomic(folder.config, to_yaml(config))
-    journal = Journal.open(folder.journal)
-    if not journal.events:
-        journal.append("run", configuration=config.identity(), seed=config.seed)
-    return journal
-
-
-def _difference(old: RunConfig, new: RunConfig) -> str:
-    """The first setting in which two configurations differ, in words."""
-
-    def first(a: Any, b: Any, path: str) -> str:
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            for key in [*a, *(k for k in b if k not in a)]:
-                if a.get(key) != b.get(key):
-                    return first(a.get(key), b.get(key), f"{path}.{key}" if path else str(key))
-        return f"{path} is {a!r} there, {b!r} here"
-
-    fields = {"space", "seed", "threads", "device"}
-    was, now = old.model_dump(mode="json", include=fields), new.model_dump(mode="json", include=fields)
-    return first(was, now, "") if was != now else f"regime is {old.stream.regime!r} there"
 
 
 class _Search:

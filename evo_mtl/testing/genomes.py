@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from evo_mtl.documents import parse
+from evo_mtl.evolution.algorithms import algorithms
+from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation
+from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.population import Founder
+from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.files import digest
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.sampling import random_genome, seed_genome
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
-from evo_mtl.search.algorithms import algorithms
-from evo_mtl.search.candidate import Candidate, Cost, Evaluation
-from evo_mtl.search.fitness import fitness
-from evo_mtl.search.population import Founder
-from evo_mtl.search.turn import Turn, World
 
 ALL_HEADS = ["linear", "ridge", "projected_ridge", "nearest_mean"]
 

@@ -35,7 +35,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         >>> import numpy as np
         >>> scores = np.array([[9.0, 0.0], [9.0, 0.0], [9.0, 0.0], [9.0, 0.0]])
         >>> round(float(apply(scores, fit_temperature(scores, np.array([0, 0, 0, 1])))[0, 0]), 6)
-        0.75
+        0.7
     """
     scores = np.asarray(logits, dtype=np.float64)
     if scores.ndim != 2 or len(scores) == 0:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from evo_mtl.evolution.candidate import Cost
 from evo_mtl.genome.genome import PROJECTED_RIDGE, Genome
 from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, stage_parameters
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.pooling import pooled_size
-from evo_mtl.search.candidate import Cost
 
 
 @dataclass(frozen=True)

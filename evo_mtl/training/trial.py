@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from evo_mtl.errors import CandidateError
+from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.adapters import ConvAdapter, TokenAdapter, make_adapter
 from evo_mtl.network.assembly import assemble
@@ -23,7 +24,6 @@ from evo_mtl.network.heads import Head
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.pooling import pooled_size
 from evo_mtl.network.route import Node, Route
-from evo_mtl.search.candidate import Candidate
 from evo_mtl.seeding import generator, torch_seed
 from evo_mtl.training import metrics
 from evo_mtl.training.arrays import ArrayCache

@@ -26,10 +26,7 @@ def test_the_package_names_its_version_and_refuses_unknown_names() -> None:
         _ = evo_mtl.sarch
 
 
-def test_search_is_a_function_for_users_and_a_package_for_imports(world: Path) -> None:
-    import evo_mtl.search.candidate as candidate
-
-    assert evo_mtl.search.candidate is candidate
+def test_a_search_can_be_loaded_asked_evaluated_and_resumed(world: Path) -> None:
     run = evo_mtl.search(
         world / "stream.yaml",
         space=str(world / "space.yaml"),

@@ -15,9 +15,9 @@ import pytest
 from evo_mtl.engines.local import MAX_ATTEMPTS, ProcessEngine, SerialEngine
 from evo_mtl.engines.workbench import BenchPlan, plan_from_json
 from evo_mtl.errors import DataError
+from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import TrunkFacts, read_space
-from evo_mtl.search.candidate import Candidate
 from evo_mtl.streams.config import read_stream
 from evo_mtl.streams.task import open_task
 from evo_mtl.testing.worlds import a_trunk, write_space, write_stream

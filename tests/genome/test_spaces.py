@@ -9,6 +9,7 @@ import pytest
 
 from evo_mtl.documents import parse
 from evo_mtl.errors import ConfigError
+from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.genome.genome import illegality
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.sampling import seed_genome
@@ -21,7 +22,6 @@ from evo_mtl.genome.space import (
     spaces_folder,
 )
 from evo_mtl.run.checks import draft_root
-from evo_mtl.search.algorithms import algorithms
 from evo_mtl.streams.config import read_stream
 from evo_mtl.testing.genomes import a_space, trunk_facts
 

@@ -12,6 +12,8 @@ import torch
 from evo_mtl.archive.journal import read_journal
 from evo_mtl.archive.state import replay
 from evo_mtl.errors import CandidateError, ConfigError, RunError
+from evo_mtl.evolution.candidate import evaluation_from_json
+from evo_mtl.evolution.fitness import fitness
 from evo_mtl.genome.genome import as_founder, genome_from_json
 from evo_mtl.network.components import load_module
 from evo_mtl.network.cost import num_parameters
@@ -20,8 +22,6 @@ from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.model import load
 from evo_mtl.run.root import read_root
 from evo_mtl.run.runner import Options, num_users
-from evo_mtl.search.candidate import evaluation_from_json
-from evo_mtl.search.fitness import fitness
 from evo_mtl.testing.worlds import coloured, write_task
 from evo_mtl.training.pricing import Pricing
 from tests.run.worlds import config, events, journal, search

@@ -8,11 +8,11 @@ from typing import Any
 
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.documents import parse
+from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.genome.genome import AdapterGene, Genome
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import SearchSpace, SeedCandidate, TrunkFacts
 from evo_mtl.network.layout import TrunkLayout
-from evo_mtl.search.candidate import Candidate
 from evo_mtl.testing.worlds import a_bench
 from evo_mtl.training.trial import Bench
 

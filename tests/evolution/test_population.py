@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation, evaluation_from_json
+from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.population import Population, settled
 from evo_mtl.genome.space import Objective
-from evo_mtl.search.candidate import Candidate, Cost, Evaluation, evaluation_from_json
-from evo_mtl.search.fitness import fitness
-from evo_mtl.search.population import Population, settled
 from evo_mtl.testing.genomes import a_space, a_world, played, told
 
 WORLD = a_world(a_space())

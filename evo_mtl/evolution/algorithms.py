@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from evo_mtl.evolution.mu2net import mu2net
+from evo_mtl.evolution.random_search import random_search
+from evo_mtl.evolution.turn import Algorithm
 from evo_mtl.registry import Registry
-from evo_mtl.search.mu2net import mu2net
-from evo_mtl.search.random_search import random_search
-from evo_mtl.search.turn import Algorithm
 
 algorithms: Registry[Algorithm] = Registry("search algorithm")
 algorithms.add("mu2net", mu2net)

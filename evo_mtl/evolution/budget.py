@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation
 from evo_mtl.genome.space import Budget
-from evo_mtl.search.candidate import Candidate, CostModel, Evaluation
 
 
 def affordable(

@@ -1,7 +1,7 @@
 """A task's turn: ask and tell, replay, budgets, and the two algorithms' permanence.
 
 A change that alters what an algorithm proposes is made on purpose or not at all. The goldens are renewed by
-``python -m tests.search.test_turn`` from the project's folder, and the change is noted.
+``python -m tests.evolution.test_turn`` from the project's folder, and the change is noted.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import math
 
 import pytest
 
+from evo_mtl.evolution.algorithms import algorithms
+from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.population import Founder, Population
+from evo_mtl.evolution.turn import Turn, World, seed_candidates
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.genome import as_founder, essence, illegality
 from evo_mtl.genome.sampling import seed_genome
-from evo_mtl.search.algorithms import algorithms
-from evo_mtl.search.candidate import Candidate, Evaluation
-from evo_mtl.search.population import Founder, Population
-from evo_mtl.search.turn import Turn, World, seed_candidates
 from evo_mtl.testing.genomes import a_space, a_world, played, told, trunk_facts
 
 GOLDENS = {

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from evo_mtl.search.parents import choose_parent, decay_walk
+from evo_mtl.evolution.parents import choose_parent, decay_walk
 
 
 def name(one: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.parents import choose_parent
+from evo_mtl.evolution.population import Founder, Population, settled
+from evo_mtl.evolution.turn import World
 from evo_mtl.genome.genome import Genome, essence
 from evo_mtl.genome.mutation import mutate, step_data
-from evo_mtl.search.candidate import Candidate, Evaluation
-from evo_mtl.search.parents import choose_parent
-from evo_mtl.search.population import Founder, Population, settled
-from evo_mtl.search.turn import World
 from evo_mtl.seeding import generator
 
 MAX_REDRAWS = 20

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.population import Population
+from evo_mtl.evolution.turn import World
 from evo_mtl.genome.sampling import random_genome
-from evo_mtl.search.candidate import Candidate
-from evo_mtl.search.population import Population
-from evo_mtl.search.turn import World
 from evo_mtl.seeding import generator
 
 

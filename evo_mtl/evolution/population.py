@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.genome.genome import Genome, settle
-from evo_mtl.search.candidate import Evaluation
 
 
 @dataclass(frozen=True)

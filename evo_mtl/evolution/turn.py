@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from evo_mtl.evolution.budget import affordable
+from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation
+from evo_mtl.evolution.population import Founder, Population
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
-from evo_mtl.search.budget import affordable
-from evo_mtl.search.candidate import Candidate, CostModel, Evaluation
-from evo_mtl.search.population import Founder, Population
 
 
 @dataclass(frozen=True)
