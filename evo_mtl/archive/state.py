@@ -23,6 +23,7 @@ class ArchiveState:
         tasks: Tasks by name, in order of arrival.
         generations: Committed generations, number 0 first, of tasks that have no route for them yet.
         routes: The archived route of each finished task, in order of first arrival.
+        answered: Tasks as they were when their route was found: whose classes its logits number.
         stopped: Tasks whose search a limit by the clock ended, with the number of generations they had.
     """
 
@@ -31,6 +32,7 @@ class ArchiveState:
     tasks: Mapping[str, Mapping] = field(default_factory=dict)
     generations: Mapping[str, tuple[Mapping, ...]] = field(default_factory=dict)
     routes: Mapping[str, Mapping] = field(default_factory=dict)
+    answered: Mapping[str, Mapping] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -93,7 +95,10 @@ def _route(state: ArchiveState, payload: Mapping) -> ArchiveState:
     """A task's search is over: its route counts, its generations are history."""
     name = _known_task(state, payload)
     return replace(
-        state, routes={**state.routes, name: payload}, generations=_without(state.generations, name)
+        state,
+        routes={**state.routes, name: payload},
+        answered={**state.answered, name: state.tasks[name]},
+        generations=_without(state.generations, name),
     )
 
 

@@ -14,6 +14,7 @@ import os
 import signal
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
@@ -171,6 +172,8 @@ def _answer(workbench: Workbench, message: Mapping[str, Any]) -> dict[str, Any]:
     except EvoMtlError as error:
         kind = "input" if isinstance(error, InputError) else "other"
         return {"error": kind, "message": str(error)}
+    except Exception:  # a fault of the program ends the search here as it does in a single process
+        return {"error": "other", "message": f"a trial broke off\n{traceback.format_exc()}"}
 
 
 _ERRORS: dict[str, type[EvoMtlError]] = {"input": DataError, "other": EvoMtlError}

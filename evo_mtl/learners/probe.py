@@ -39,7 +39,6 @@ def probe(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(train, data.train_labels)
         quality = data.validation_score(model.predict(validation))
-        settings.say(f"C {strength:g}: validation {quality:.4f}")
         if best is None or quality > best[0]:
             best = (quality, strength, model)
     assert best is not None

@@ -62,7 +62,7 @@ def evaluate(
         row, loss = _evaluate_task(model, configs[name], split)
         rows.append(row)
         losses.append(loss)
-        chosen.append(row[model.state.tasks[name]["metric"]])
+        chosen.append(row[model.state.answered[name]["metric"]])
     return {
         "run": model.place.name,
         "split": split,
@@ -80,7 +80,7 @@ def _evaluate_task(model: Model, config: TaskConfig, split: str) -> tuple[dict[s
     """The row of a task, and how much of its validation quality is gone."""
     splits = open_splits(config)
     name = config.name
-    known, event = model.state.tasks[name], model.state.routes[name]
+    known, event = model.state.answered[name], model.state.routes[name]
     if splits.digest != known["digest"]:
         raise RunError(f"the data of task {name!r} is not what it was searched on", model.place)
     validation = _logits(model, name, splits.validation)

@@ -10,6 +10,7 @@ from evo_mtl.archive.journal import read_journal
 from evo_mtl.archive.state import ArchiveState, replay
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import RunError
+from evo_mtl.files import TEMPORARY_SUFFIX
 from evo_mtl.run.config import RunConfig, read_config
 from evo_mtl.streams.config import read_stream
 
@@ -63,7 +64,9 @@ class RunFolder:
             return True
         if self.path.exists() and not self.path.is_dir():
             raise RunError("expected a run folder, met a file", self.path)
-        strangers = [p.name for p in self.path.iterdir() if p.name != ".lock"] if self.path.is_dir() else []
+        names = [path.name for path in self.path.iterdir()] if self.path.is_dir() else []
+        # A process that died at its very first write leaves a lock and a temporary file.
+        strangers = [n for n in names if n != ".lock" and not (n[0] == "." and n.endswith(TEMPORARY_SUFFIX))]
         if strangers:
             raise RunError(f"no run: it has no run.yaml, but it has {sorted(strangers)[0]!r}", self.path)
         return False

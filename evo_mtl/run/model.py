@@ -80,7 +80,7 @@ class Model:
     def classes(self, task: str) -> tuple[str, ...]:
         """Names of a task's classes, in the order of the logits."""
         self.route(task)
-        return tuple(self.state.tasks[task]["classes"])
+        return tuple(self.state.answered[task]["classes"])
 
     def route(self, task: str) -> Route:
         """A task's route.

@@ -141,14 +141,7 @@ class _Search:
 
     def _is_done(self, task: Task) -> bool:
         """Whether the task has a route that was found on these data, and not on older ones."""
-        if self.state.tasks.get(task.name, {}).get("digest") != task.digest:
-            return False
-        kinds = [
-            event.kind
-            for event in self.journal.events
-            if event.payload.get({"task": "name", "route": "task"}.get(event.kind, "")) == task.name
-        ]
-        return kinds[-1] == "route"
+        return self.state.answered.get(task.name, {}).get("digest") == task.digest
 
     def _turn(self, place: int, config: TaskConfig, task: Task, engine: Engine) -> None:
         start = time.monotonic()

@@ -66,7 +66,7 @@ def task_details(path: str | Path, task: str) -> dict[str, Any]:
     event = state.routes[task]
     return {
         **row,
-        "class_names": list(state.tasks[task]["classes"]),
+        "class_names": list(state.answered[task]["classes"]),
         "nodes": _nodes(task, state, store),
         "hyperparameters": dict(event["genome"]["hyperparameters"]),
         "lineage": lineage(task, event["candidate"], history, state),
@@ -132,7 +132,7 @@ def lineage(task: str, candidate: str | None, history: History, state: ArchiveSt
 
 
 def _task_row(name: str, state: ArchiveState, history: History, trunk: int) -> dict[str, Any]:
-    known, event = state.tasks[name], state.routes[name]
+    known, event = state.answered[name], state.routes[name]
     genome, cost = genome_from_json(event["genome"]), event["cost"]
     tried = history[name]
     winner = tried[event["candidate"]]

@@ -84,6 +84,15 @@ def try_candidate(candidate: Candidate, bench: Bench) -> Outcome:
         return _try(candidate, bench)
     except CandidateError as error:
         return Outcome(f"failed: {error}", 0.0, (), {}, {})
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        return Outcome("failed: out of memory", 0.0, (), {}, {})
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """On the CPU torch says so in words only."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def _try(candidate: Candidate, bench: Bench) -> Outcome:

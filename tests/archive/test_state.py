@@ -72,3 +72,18 @@ def test_tasks_and_routes_keep_their_order():
 def test_events_out_of_order_are_refused_and_their_line_is_named(pairs, message):
     with pytest.raises(CorruptionError, match=message):
         replay(events(*pairs))
+
+
+def test_a_task_that_arrived_again_is_answered_by_its_old_classes_until_its_new_route():
+    again = ("task", {"name": "digits", "classes": ["other"]})
+    state = replay(events(RUN, TASK, FIRST, ROUTE, again))
+    assert state.answered == {"digits": TASK[1]}
+    state = replay(events(RUN, TASK, FIRST, ROUTE, again, FIRST, ROUTE))
+    assert state.answered == {"digits": again[1]}
+
+
+def test_a_stop_by_the_clock_names_the_generations_the_task_had():
+    stop = ("clock", {"task": "digits", "number": 1})
+    assert replay(events(RUN, TASK, FIRST, stop)).stopped == {"digits": 1}
+    with pytest.raises(CorruptionError, match=r":3: .*did not have"):
+        replay(events(RUN, TASK, stop))

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from evo_mtl.engines.local import MAX_ATTEMPTS, ProcessEngine, SerialEngine
+from evo_mtl.engines.local import MAX_ATTEMPTS, ProcessEngine, SerialEngine, _Worker
 from evo_mtl.engines.workbench import BenchPlan, plan_from_json
-from evo_mtl.errors import DataError
+from evo_mtl.errors import DataError, EvoMtlError
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import TrunkFacts, read_space
@@ -89,15 +89,37 @@ def test_a_trial_whose_worker_dies_is_done_again_with_the_same_outcome(
 
 
 def test_a_candidate_that_kills_every_worker_fails_and_the_others_go_on(
-    world: tuple[BenchPlan, list[Candidate]], workers: ProcessEngine
+    world: tuple[BenchPlan, list[Candidate]], workers: ProcessEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, tried = world
-    deadly = replace(
-        tried[1], genome=replace(tried[1].genome, hyperparameters=())
-    )  # a fault, not a failed trial
-    outcomes = workers.run(plan, [deadly, tried[0]], silent)
+    give = _Worker.give
+
+    def give_and_kill(
+        worker: _Worker, plan: BenchPlan, candidate: Candidate, place: int, attempt: int
+    ) -> None:
+        give(worker, plan, candidate, place, attempt)
+        if place == 0:
+            worker._process.kill()
+
+    monkeypatch.setattr(_Worker, "give", give_and_kill)
+    outcomes = workers.run(plan, [tried[1], tried[0]], silent)
     assert outcomes[0]["status"] == f"failed: its worker died {MAX_ATTEMPTS} times"
     assert outcomes[1] == SerialEngine().run(plan, tried[:1], silent)[0]
+
+
+def test_a_fault_of_the_program_ends_the_search_and_does_not_pass_for_a_failed_candidate(
+    world: tuple[BenchPlan, list[Candidate]],
+) -> None:
+    plan, tried = world
+    faulty = replace(tried[1], genome=replace(tried[1].genome, hyperparameters=()))
+    with pytest.raises(KeyError):
+        SerialEngine().run(plan, [faulty], silent)
+    engine = ProcessEngine(1)
+    try:
+        with pytest.raises(EvoMtlError, match="a trial broke off"):
+            engine.run(plan, [faulty], silent)
+    finally:
+        engine.close()
 
 
 def test_data_that_changed_under_the_workers_is_an_error_with_its_task(

@@ -174,7 +174,7 @@ def test_a_process_that_ends_in_the_middle_of_a_write_resumes_to_the_same_journa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at", [2, 3, 9, 35, 60, 85, 110, 115, 140, 180, 190])
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 9, 35, 60, 85, 110, 115, 140, 180, 190])
 def test_a_process_that_ends_at_any_file_operation_resumes_to_the_same_journal(
     at: int, home: Path, tmp_path: Path
 ) -> None:

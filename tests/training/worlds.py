@@ -39,7 +39,14 @@ class Workshop:
         **values: Any,
     ) -> Genome:
         """A seed genome with adapters and hyperparameters of one's choice."""
-        usual = {"image_size": 32, "epochs": 2, "batch_size": 16, "learning_rate": 0.02, "adapter_width": 4}
+        usual = {
+            "image_size": 32,
+            "epochs": 2,
+            "batch_size": 16,
+            "learning_rate": 0.02,
+            "adapter_width": 4,
+            "head_start": "zero",
+        }
         seed = SeedCandidate(name="a", depth=depth, open_from=open_from, head=head, grids=grids, values=usual)
         space = parse(SearchSpace, {"name": "plain", "seeds": [seed.model_dump(mode="json")]})
         genome = seed_genome(seed, space, self.facts).with_values(values)
