@@ -180,6 +180,7 @@ def as_founder(genome: Genome) -> Genome:
     """
     return replace(
         genome,
+        boundary=genome.depth,
         stages=tuple(replace(gene, open=False) for gene in genome.stages),
         adapters=tuple(replace(gene, open=False) for gene in genome.adapters),
         head=replace(genome.head, component=None),

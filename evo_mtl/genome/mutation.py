@@ -77,15 +77,18 @@ def step_depth(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.ra
     return with_depth(genome, int(step(listed, genome.depth, rng)), space, facts)
 
 
-def with_boundary(genome: Genome, boundary: int, facts: TrunkFacts) -> Genome:
-    """The boundary moved: stages it uncovers are opened, stages it covers are shared again (the root's)."""
+def with_boundary(genome: Genome, boundary: int, space: SearchSpace, facts: TrunkFacts) -> Genome:
+    """The boundary moved: stages it covers are shared again (the root's), stages it uncovers are opened.
+
+    Where a space lets single stages be cloned, uncovered ones stay shared until that happens to them.
+    """
     boundary = min(boundary, genome.depth)
     stages = []
     for i, gene in enumerate(genome.stages):
         if i < boundary and gene.open:
             gene = StageGene(facts.components[i])
         elif boundary <= i < genome.boundary:
-            gene = replace(gene, open=True)
+            gene = replace(gene, open=gene.open or not space.stages.clone)
         stages.append(gene)
     adapters = tuple(gene for gene in genome.adapters if gene.stage >= boundary - 1 or not gene.open)
     return replace(genome, boundary=boundary, stages=tuple(stages), adapters=adapters)
@@ -96,7 +99,13 @@ def move_boundary(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np
     if not space.stages.boundaries:
         return genome
     listed = OrderedList(values=space.stages.boundaries, default=space.stages.boundaries[0])
-    return with_boundary(genome, int(step(listed, genome.boundary, rng)), facts)
+    return with_boundary(genome, int(step(listed, genome.boundary, rng)), space, facts)
+
+
+def lower_boundary(genome: Genome, space: SearchSpace) -> Genome:
+    """The boundary put on the nearest legal one below, nothing opened: from there single stages are cloned."""
+    below = [place for place in space.stages.boundaries if place <= genome.boundary]
+    return replace(genome, boundary=max(below, default=genome.boundary))
 
 
 def clone_stages(genome: Genome, mu: float, rng: np.random.Generator) -> Genome:
@@ -179,7 +188,7 @@ def mutate(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random
     if space.adapters.insert:
         child = insert_adapters(child, space, facts, mu, rng)
     if space.stages.clone:
-        child = clone_stages(child, mu, rng)
+        child = clone_stages(lower_boundary(child, space), mu, rng)
     if space.stages.final_norm == "forced":
         child = clone_final_norm(child, facts)
     return child

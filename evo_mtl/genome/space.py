@@ -122,6 +122,13 @@ class StageRules(Section):
     clone: bool = Field(True, description="a frozen stage behind the boundary may become an own copy")
     final_norm: Literal["free", "forced"] = "free"
 
+    @model_validator(mode="after")
+    def _places_do_not_repeat(self) -> Self:
+        for what, places in (("boundaries", self.boundaries), ("depths", self.depths)):
+            if len(set(places)) < len(places):
+                raise ValueError(f"{what}: {list(places)} repeat")
+        return self
+
 
 class TapRules(Section):
     """Which depths a head may read and how finely they are pooled."""

@@ -58,7 +58,9 @@ def _grown(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFolde
     """The stream the run goes on with; raises ``RunError`` when ``new`` is another configuration."""
     if old.identity() != new.identity():
         raise RunError(f"a run of another configuration: {_difference(old, new)}", folder.path)
-    return grown(old.stream, new.stream, state.routes, new.stream_file)
+    if state.run and state.run["configuration"] != new.identity():
+        raise RunError("run.yaml is not the configuration that the journal was begun with", folder.config)
+    return grown(old.stream, new.stream, state.tasks, new.stream_file)
 
 
 def begin(folder: RunFolder, config: RunConfig) -> Journal:

@@ -142,13 +142,13 @@ def read_config(path: Path) -> RunConfig:
     return validate(RunConfig, read_yaml(path))
 
 
-def grown(old: StreamConfig, new: StreamConfig, archived: Mapping[str, Any], place: object) -> StreamConfig:
-    """The stream a run goes on with: tasks may be added behind those that have been archived.
+def grown(old: StreamConfig, new: StreamConfig, begun: Mapping[str, Any], place: object) -> StreamConfig:
+    """The stream a run goes on with: tasks may be added behind those whose search has begun.
 
     Raises:
-        ConfigError: An archived task is missing, changed, or not where it was.
+        ConfigError: A task that was begun is missing, changed, or not where it was.
     """
-    settled = [task for task in old.tasks if task.name in archived]
+    settled = [task for task in old.tasks if task.name in begun]
     for place_, task in enumerate(settled):
         now = new.tasks[place_] if place_ < len(new.tasks) else None
         if now != task:
@@ -156,6 +156,6 @@ def grown(old: StreamConfig, new: StreamConfig, archived: Mapping[str, Any], pla
             if now is not None and now.name == task.name:
                 key = next(k for k in type(task).model_fields if getattr(now, k) != getattr(task, k))
                 found = f"{key} {getattr(now, key)!r} instead of {getattr(task, key)!r}"
-            message = f"task {task.name!r} is archived as task {place_ + 1} of this run; the stream has {found} there"
+            message = f"task {task.name!r} is task {place_ + 1} of this run; the stream has {found} there"
             raise ConfigError(message, place)
     return new

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from evo_mtl.errors import InputError, RunError
-from evo_mtl.network.cost import stage_parameters
+from evo_mtl.network.cost import num_parameters, stage_parameters
 from evo_mtl.run.model import Model, load
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Split, load_images, open_splits
@@ -34,7 +34,7 @@ def evaluate(
     split: Literal["test", "validation"] = "test",
     task_id: Literal["given", "inferred"] = "given",
 ) -> dict[str, Any]:
-    """Evaluates a run's archived routes; the only place where test images are read.
+    """Evaluates a run's archived routes; the only place of a run where test images are decoded.
 
     Args:
         path: The run.
@@ -117,6 +117,9 @@ def trunk_parameters(model: Model) -> int:
 
 
 def total_parameters(model: Model) -> int:
-    """Parameters of the whole network: the root trunk and what each route added."""
-    added = sum(event["cost"]["added_parameters"] for event in model.state.routes.values())
-    return trunk_parameters(model) + added
+    """Parameters of the whole network: of every component that the root trunk or a route has, once."""
+    components = {c for task in model.tasks for c in model.route(task).components}
+    modules = (
+        model.shared.modules[c] for c in sorted(components | set((model.state.root or {})["components"]))
+    )
+    return sum(map(num_parameters, modules))

@@ -225,7 +225,7 @@ class RouteModule(nn.Module):
         )
         self.register_buffer("mean", torch.tensor(route.preprocessing.mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(route.preprocessing.std).view(1, -1, 1, 1))
-        self.eval()
+        self.to(shared.device).eval()
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` float in [0, 1] to calibrated logits ``(B, K)``."""

@@ -20,7 +20,7 @@ from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.testing.genomes import a_space, a_world, played, told, trunk_facts
 
 GOLDENS = {
-    "mu2net": "47d87a5c348b37e60e0aebadddb9c23b891ce08a7e9dc33afb3c2a9dcc253b6a",
+    "mu2net": "d018d9dc4577e4e2395eefc030cfcf7aeeb067ae41c7010a774cad8c5a6e2d23",
     "random": "13fc003d198b5b4bb5d1f86ba65275fb9ff754c6fb71da5d2914f92adb9a19da",
 }
 

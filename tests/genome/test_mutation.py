@@ -183,26 +183,44 @@ def test_a_route_whose_depth_changes_reads_its_new_end_and_no_longer_an_old_end_
 
 
 def test_the_boundary_reaches_both_neighbours() -> None:
-    genome = with_boundary(linear(), 2, FACTS)
+    genome = with_boundary(linear(), 2, SPACE, FACTS)
     assert {child.boundary for child in reached(lambda rng: move_boundary(genome, SPACE, FACTS, rng))} == {
         0,
         4,
     }
 
 
-def test_a_lowered_boundary_opens_what_it_uncovers_and_a_raised_one_shares_the_root_again() -> None:
-    genome = linear()
-    lower = with_boundary(genome, 2, FACTS)
+def test_without_clones_a_moved_boundary_opens_what_it_uncovers_and_shares_the_root_where_it_covers() -> None:
+    space, genome = a_space(stages={"boundaries": [0, 2, 4], "clone": False}), linear()
+    lower = with_boundary(genome, 2, space, FACTS)
     assert [gene.open for gene in lower.stages] == [False, False, True, True, True, True]
     trained = replace(lower, stages=tuple(replace(g, component="e" * 64) for g in lower.stages))
-    higher = with_boundary(trained, 4, FACTS)
+    higher = with_boundary(trained, 4, space, FACTS)
     assert [gene.open for gene in higher.stages] == [False] * 4 + [True] * 2
     assert [g.component for g in higher.stages[2:4]] == list(FACTS.components[2:4])
     assert [g.component for g in higher.stages[4:]] == ["e" * 64] * 2
 
 
+def test_with_clones_a_moved_boundary_opens_nothing_by_itself() -> None:
+    genome = linear()
+    assert with_boundary(genome, 2, SPACE, FACTS).stages == genome.stages
+
+
+def test_children_of_a_founder_reach_every_stage_behind_the_lowest_boundary() -> None:
+    for space in (SPACE, a_space(stages={"boundaries": [0, 2, 4], "clone": False})):
+        opened: set[int] = set()
+        frontier = [as_founder(linear())]
+        rng = np.random.default_rng(0)
+        for _ in range(400):
+            child = mutate(frontier[rng.integers(len(frontier))], space, FACTS, rng)
+            if child.head.trained and child.depth == 6:
+                opened |= {i for i, gene in enumerate(child.stages) if gene.open}
+                frontier.append(child)
+        assert opened == set(range(6))
+
+
 def test_copying_stages_reaches_every_set_of_stages_behind_the_boundary_and_closes_none() -> None:
-    genome = as_founder(replace(linear(), boundary=3))
+    genome = replace(as_founder(linear()), boundary=3)
     sets = {
         tuple(gene.open for gene in child.stages)
         for child in reached(lambda rng: clone_stages(genome, 0.5, rng))

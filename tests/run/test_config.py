@@ -95,5 +95,5 @@ def test_an_archived_task_may_not_be_lost_moved_or_changed(
     old, new = config(tmp_path, "one").stream, config(tmp_path, *names).stream
     if "instead" in found:
         new = new.model_copy(update={"tasks": (new.tasks[0].model_copy(update={"seed": 3}), *new.tasks[1:])})
-    with pytest.raises(ConfigError, match=f"'one' is archived as task 1 .* {found}"):
+    with pytest.raises(ConfigError, match=f"'one' is task 1 .* {found}"):
         grown(old, new, {"one": {}}, "stream.yaml")

@@ -187,7 +187,7 @@ def test_another_configuration_is_refused_by_the_key_in_which_it_differs(home: P
             search(home / "run", config(home, "one", "three", overrides=overrides))
     with pytest.raises(RunError, match="seed is 0 there, 4 here"):
         search(home / "run", config(home, "one", "three", seed=4))
-    with pytest.raises(ConfigError, match="'one' is archived as task 1"):
+    with pytest.raises(ConfigError, match="'one' is task 1"):
         search(home / "run", config(home, "three", "one"))
     assert journal(home / "run") == before
 
