@@ -76,6 +76,15 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}
 
 
+_Fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _FastLoader(_Fast):
+    """The same by libyaml, where PyYAML was built with it: ten times as fast, its messages not as good."""
+
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+
 _PREFIX = "tag:yaml.org,2002:"
 _FORMS = {
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -88,7 +97,10 @@ _FORMS = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
 }
 for _name, (_form, _first) in _FORMS.items():
-    _Loader.add_implicit_resolver(_PREFIX + _name, re.compile(f"^(?:{_form})$"), list(_first))
+    for _letter in _first:
+        _Loader.yaml_implicit_resolvers.setdefault(_letter, []).append(
+            (_PREFIX + _name, re.compile(f"^(?:{_form})$"))
+        )
 
 
 def read_yaml(path: str | Path) -> Document:
@@ -110,8 +122,7 @@ def parse_yaml(raw: bytes, name: str) -> Document:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError("expected UTF-8 text, met other bytes", f"{name}:{line}") from None
     try:
-        _refuse_bombs(text, name)
-        node = yaml.compose(text, Loader=_Loader)
+        node = _composed(text, name)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = " ".join(part for part in (error.context, error.problem) if part)
@@ -141,9 +152,19 @@ def _read_bytes(file: Path, name: str) -> bytes:
     return raw
 
 
-def _refuse_bombs(text: str, name: str) -> None:
+def _composed(text: str, name: str) -> yaml.Node | None:
+    """The root node; what the fast loader refuses is given to the other, which says better why."""
+    try:
+        _refuse_bombs(text, name, _FastLoader)
+        return yaml.compose(text, Loader=_FastLoader)
+    except yaml.YAMLError:
+        _refuse_bombs(text, name, _Loader)
+        return yaml.compose(text, Loader=_Loader)
+
+
+def _refuse_bombs(text: str, name: str, loader: Any) -> None:
     count = depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in yaml.parse(text, Loader=loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise ConfigError("nested too deeply", name)

@@ -4,16 +4,17 @@ Each line is canonical JSON: ``{"check": â€¦, "format": 1, "index": n, "kind": â
 ``check`` is the SHA-256 of the line without it, ``previous`` the ``check`` of the line before (64 zeros
 at first), so that a changed, lost or moved line is found and named. The commit point is the last line
 that ends in a newline. What a crash leaves after it (a line without its newline, or with holes of NUL
-bytes) is passed over by readers and cut off by the writer.
+bytes) is passed over by readers and cut off by the writer. Lines are read one at a time and not kept.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -34,12 +35,68 @@ class Event:
         kind: What happened.
         payload: Plain JSON values.
         digest: Names this line and, through the chain, all lines before it.
+        span: Where its line begins in the file, and its length in bytes, where it came from one.
     """
 
     index: int
     kind: str
     payload: Mapping
     digest: str
+    span: tuple[int, int] | None = field(default=None, compare=False)
+
+
+class Cursor:
+    """How far a journal has been read.
+
+    Attributes:
+        count: Lines.
+        size: Their bytes.
+        head: Digest of the last of them; equal heads mean equal journals.
+        bytes_read: Running SHA-256 of those bytes.
+    """
+
+    def __init__(self, count: int = 0, size: int = 0, head: str = FIRST) -> None:
+        self.count, self.size, self.head = count, size, head
+        self.bytes_read = hashlib.sha256()
+
+    def read(self, path: Path) -> Iterator[Event]:
+        """The committed events from here on; the cursor stands behind each when it is handed out.
+
+        Raises:
+            RunError: There is no such file, or a later version of the program wrote it.
+            CorruptionError: A line is not what was written; names ``file:line``.
+        """
+        try:
+            with open(path, "rb") as file:
+                file.seek(self.size)
+                waiting = b""
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    if waiting:
+                        yield self._step(waiting, path)
+                    waiting = line
+        except FileNotFoundError:
+            raise RunError("no journal here; is this a run folder?", path) from None
+        except OSError as error:
+            raise RunError(f"cannot be read: {error.strerror}", path) from error
+        # Where the file grew before its bytes arrived and the power went, the last line has a hole.
+        if waiting and b"\0" not in waiting:
+            yield self._step(waiting, path)
+
+    def look(self, line: bytes, path: Path) -> Event:
+        """The event in the next line, its newline included; the cursor stays."""
+        return parse_line(line[:-1], self.count, path, self.head, (self.size, len(line) - 1))
+
+    def move(self, event: Event, line: bytes) -> None:
+        """Passes over the line that holds the event."""
+        self.count, self.size, self.head = self.count + 1, self.size + len(line), event.digest
+        self.bytes_read.update(line)
+
+    def _step(self, line: bytes, path: Path) -> Event:
+        event = self.look(line, path)
+        self.move(event, line)
+        return event
 
 
 def read_journal(path: Path) -> tuple[Event, ...]:
@@ -49,7 +106,7 @@ def read_journal(path: Path) -> tuple[Event, ...]:
         RunError: There is no such file, or a later version of the program wrote it.
         CorruptionError: A line is not what was written; names ``file:line``.
     """
-    return _scan(path)[0]
+    return tuple(Cursor().read(path))
 
 
 class Journal:
@@ -57,24 +114,30 @@ class Journal:
 
     Args:
         path: The file; made where it does not exist. A torn tail is cut off.
+        cursor: How far it is known already; it goes along with the journal.
+        take: Hears the events behind that, in order; none is kept.
 
     Raises:
         CorruptionError: A line is not what was written; names ``file:line``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, cursor: Cursor | None = None, take: Callable[[Event], None] | None = None
+    ) -> None:
         self.path = path
+        self.cursor = cursor or Cursor()
         make_folder(path.parent)
         self._fd: int | None = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             sync_folder(path.parent)
-            events, size = _scan(path)
-            if os.fstat(self._fd).st_size > size:
-                truncate_durably(self._fd, size)
+            for event in self.cursor.read(path):
+                if take is not None:
+                    take(event)
+            if os.fstat(self._fd).st_size > self.cursor.size:
+                truncate_durably(self._fd, self.cursor.size)
         except BaseException:
             self.close()
             raise
-        self._events = list(events)
 
     @classmethod
     def open(cls, path: Path) -> Journal:
@@ -82,14 +145,14 @@ class Journal:
         return cls(path)
 
     @property
-    def events(self) -> tuple[Event, ...]:
-        """All events, those found at opening and those appended."""
-        return tuple(self._events)
+    def count(self) -> int:
+        """Events in it."""
+        return self.cursor.count
 
     @property
     def head(self) -> str:
         """Digest of the last line; equal heads mean equal journals."""
-        return self._events[-1].digest if self._events else FIRST
+        return self.cursor.head
 
     def append(self, kind: str, /, **payload: object) -> Event:
         """Commit one event: when this returns it is on the disk.
@@ -109,15 +172,15 @@ class Journal:
             raise ValueError("the journal is closed")
         if taken := _RESERVED & payload.keys():
             raise ValueError(f"reserved in a journal line: {', '.join(sorted(taken))}")
-        body = {"format": FORMAT, "index": len(self._events), "kind": kind, "previous": self.head, **payload}
-        line = canonical_json(body | {"check": digest(canonical_json(body))})
-        event = _parse(line, len(self._events), self.head, self.path)
+        body = {"format": FORMAT, "index": self.count, "kind": kind, "previous": self.head, **payload}
+        line = canonical_json(body | {"check": digest(canonical_json(body))}) + b"\n"
+        event = self.cursor.look(line, self.path)
         try:
-            append_durably(self._fd, line + b"\n")
+            append_durably(self._fd, line)
         except BaseException:
             self.close()
             raise
-        self._events.append(event)
+        self.cursor.move(event, line)
         return event
 
     def close(self) -> None:
@@ -136,28 +199,15 @@ class Journal:
         self.close()
 
 
-def _scan(path: Path) -> tuple[tuple[Event, ...], int]:
-    """Committed events, and how many bytes they take."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise RunError("no journal here; is this a run folder?", path) from None
-    except OSError as error:
-        raise RunError(f"cannot be read: {error.strerror}", path) from error
-    *lines, _ = data.split(b"\n")
-    if lines and b"\0" in lines[-1]:
-        # The file grew before its bytes arrived, then the power went: never acknowledged.
-        lines.pop()
-    events: list[Event] = []
-    previous, size = FIRST, 0
-    for index, line in enumerate(lines):
-        event = _parse(line, index, previous, path)
-        events.append(event)
-        previous, size = event.digest, size + len(line) + 1
-    return tuple(events), size
+def parse_line(
+    line: bytes, index: int, path: Path, previous: str | None = None, span: tuple[int, int] | None = None
+) -> Event:
+    """The event in a line without its newline; ``previous`` is the digest that it must follow, if known.
 
-
-def _parse(line: bytes, index: int, previous: str, path: Path) -> Event:
+    Raises:
+        RunError: A later version of the program wrote it.
+        CorruptionError: It is not what was written; names ``file:line``.
+    """
     place = f"{path}:{index + 1}"
     try:
         body = json.loads(line)
@@ -170,10 +220,10 @@ def _parse(line: bytes, index: int, previous: str, path: Path) -> Event:
         raise CorruptionError(f"{place}: this line is not what was written") from None
     if body.get("format") != FORMAT:
         raise RunError(f"journal format {body.get('format')!r}; this version reads format {FORMAT}", place)
-    if body.get("index") != index or body.get("previous") != previous:
+    if body.get("index") != index or previous not in (None, body.get("previous")):
         raise CorruptionError(f"{place}: this line does not follow the one before it (lost or moved lines)")
     kind = body.get("kind")
     if not isinstance(kind, str):
         raise CorruptionError(f"{place}: this line has no kind")
     payload = {name: value for name, value in body.items() if name not in _RESERVED}
-    return Event(index, kind, payload, check)
+    return Event(index, kind, payload, check, span)

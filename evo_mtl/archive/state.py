@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeVar
 
 from evo_mtl.archive.journal import Event
+from evo_mtl.archive.records import Lines, record_of
 from evo_mtl.errors import CorruptionError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -21,19 +20,25 @@ class ArchiveState:
         run: The run's configuration digest and seed; empty before the first event.
         root: Components of the root trunk.
         tasks: Tasks by name, in order of arrival.
+        looks: What cheap looks said of tasks that have no route for them yet.
         generations: Committed generations, number 0 first, of tasks that have no route for them yet.
         routes: The archived route of each finished task, in order of first arrival.
         answered: Tasks as they were when their route was found: whose classes its logits number.
         stopped: Tasks whose search a limit by the clock ended, with the number of generations they had.
+        users: Component to the number of routes that name it.
+        replaced: How many routes took the place of an older one of their task.
     """
 
     run: Mapping = field(default_factory=dict)
     root: Mapping | None = None
     tasks: Mapping[str, Mapping] = field(default_factory=dict)
+    looks: Mapping[str, Mapping] = field(default_factory=dict)
     generations: Mapping[str, tuple[Mapping, ...]] = field(default_factory=dict)
     routes: Mapping[str, Mapping] = field(default_factory=dict)
     answered: Mapping[str, Mapping] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
+    users: Mapping[str, int] = field(default_factory=dict)
+    replaced: int = 0
 
 
 def replay(
@@ -42,82 +47,147 @@ def replay(
     """The state after some events; any prefix of a journal has one.
 
     Args:
-        events: From :func:`read_journal`, or a journal's own.
+        events: From :func:`read_journal`.
         place: The file they are from, for messages.
         state: What the events before them gave; nothing when left out.
 
     Raises:
         CorruptionError: An event of an unknown kind, or out of order; names ``file:line``.
     """
-    state = state or ArchiveState()
+    fold = Fold(place, state)
     for event in events:
+        fold.take(event)
+    return fold.state()
+
+
+class Fold:
+    """A state in the making: taking an event costs the same however many were taken before.
+
+    Args:
+        place: The file the events are from, for messages.
+        state: Where to start; left as it is.
+        lines: Where payloads are read again, so that they need not be held; they are held without it.
+    """
+
+    def __init__(self, place: object, state: ArchiveState | None = None, lines: Lines | None = None) -> None:
+        start = state or ArchiveState()
+        self.place, self.lines = place, lines
+        self.run, self.root, self.replaced = start.run, start.root, start.replaced
+        self.tasks, self.routes, self.answered = dict(start.tasks), dict(start.routes), dict(start.answered)
+        self.looks = dict(start.looks)
+        self.generations = {name: list(done) for name, done in start.generations.items()}
+        self.stopped, self.users = dict(start.stopped), Counter(start.users)
+
+    def take(self, event: Event) -> None:
+        """Folds in the next event.
+
+        Raises:
+            CorruptionError: It is of an unknown kind, or out of order; names ``file:line``.
+        """
         try:
             if event.kind not in _STEPS:
                 raise ValueError(f"unknown kind of event {event.kind!r}; known: {', '.join(_STEPS)}")
             if (event.kind == "run") != (event.index == 0):
                 raise ValueError(f"a {event.kind!r} event here; 'run' comes first, and once")
-            state = _STEPS[event.kind](state, event.payload)
+            _STEPS[event.kind](self, event)
         except ValueError as error:
-            raise CorruptionError(f"{place}:{event.index + 1}: {error}") from None
-    return state
+            raise CorruptionError(f"{self.place}:{event.index + 1}: {error}") from None
+
+    def state(self) -> ArchiveState:
+        """The state now; what is taken later does not change it."""
+        return ArchiveState(
+            run=self.run,
+            root=self.root,
+            tasks=dict(self.tasks),
+            looks=dict(self.looks),
+            generations={name: tuple(done) for name, done in self.generations.items()},
+            routes=dict(self.routes),
+            answered=dict(self.answered),
+            stopped=dict(self.stopped),
+            users=dict(self.users),
+            replaced=self.replaced,
+        )
 
 
-def _run(state: ArchiveState, payload: Mapping) -> ArchiveState:
-    return replace(state, run=payload)
+def _run(fold: Fold, event: Event) -> None:
+    fold.run = event.payload
 
 
-def _root(state: ArchiveState, payload: Mapping) -> ArchiveState:
-    if state.root is not None:
+def _root(fold: Fold, event: Event) -> None:
+    if fold.root is not None:
         raise ValueError("a second root")
-    return replace(state, root=payload)
+    fold.root = event.payload
 
 
-def _task(state: ArchiveState, payload: Mapping) -> ArchiveState:
+def _task(fold: Fold, event: Event) -> None:
     """A task arrives, or arrives again with other data; what was being searched for it starts over."""
-    name = _text(payload, "name")
-    return replace(
-        state,
-        tasks={**state.tasks, name: payload},
-        generations=_without(state.generations, name),
-        stopped=_without(state.stopped, name),
-    )
+    name = _text(event.payload, "name")
+    fold.tasks[name] = record_of(event, fold.lines)
+    fold.looks.pop(name, None)
+    fold.generations.pop(name, None)
+    fold.stopped.pop(name, None)
 
 
-def _generation(state: ArchiveState, payload: Mapping) -> ArchiveState:
-    name = _known_task(state, payload)
-    done = state.generations.get(name, ())
-    if payload.get("number") != len(done):
-        raise ValueError(f"generation {payload.get('number')!r} of task {name!r}; {len(done)} is next")
-    return replace(state, generations={**state.generations, name: (*done, payload)})
+def _looks(fold: Fold, event: Event) -> None:
+    """What was seen of a task before anything was trained for it."""
+    name = _known_task(fold, event.payload)
+    if name in fold.looks or name in fold.generations:
+        raise ValueError(f"looks at task {name!r}, whose search has begun")
+    fold.looks[name] = record_of(event, fold.lines)
 
 
-def _route(state: ArchiveState, payload: Mapping) -> ArchiveState:
+def _generation(fold: Fold, event: Event) -> None:
+    name = _known_task(fold, event.payload)
+    count = len(fold.generations.get(name, ()))
+    if event.payload.get("number") != count:
+        raise ValueError(f"generation {event.payload.get('number')!r} of task {name!r}; {count} is next")
+    fold.generations.setdefault(name, []).append(record_of(event, fold.lines))
+
+
+def _route(fold: Fold, event: Event) -> None:
     """A task's search is over: its route counts, its generations are history."""
-    name = _known_task(state, payload)
-    return replace(
-        state,
-        routes={**state.routes, name: payload},
-        answered={**state.answered, name: state.tasks[name]},
-        generations=_without(state.generations, name),
-    )
+    name = _known_task(fold, event.payload)
+    if name in fold.routes:
+        fold.replaced += 1
+        fold.users.subtract(components_of(fold.routes[name]))
+        fold.users = +fold.users  # without those that nobody uses now
+    fold.users.update(components_of(event.payload))
+    fold.routes[name] = record_of(event, fold.lines)
+    fold.answered[name] = fold.tasks[name]
+    fold.looks.pop(name, None)
+    fold.generations.pop(name, None)
 
 
-def _clock(state: ArchiveState, payload: Mapping) -> ArchiveState:
+def _clock(fold: Fold, event: Event) -> None:
     """A decision by the clock: this task gets no further generation."""
-    name = _known_task(state, payload)
-    if payload.get("number") != len(state.generations.get(name, ())):
+    name = _known_task(fold, event.payload)
+    if event.payload.get("number") != len(fold.generations.get(name, ())):
         raise ValueError(f"task {name!r} was stopped at a generation it did not have")
-    return replace(state, stopped={**state.stopped, name: payload["number"]})
+    fold.stopped[name] = event.payload["number"]
 
 
-_STEPS: Mapping[str, Callable[[ArchiveState, Mapping], ArchiveState]] = MappingProxyType(
-    {"run": _run, "root": _root, "task": _task, "generation": _generation, "route": _route, "clock": _clock}
+_STEPS: Mapping[str, Callable[[Fold, Event], None]] = MappingProxyType(
+    {
+        "run": _run,
+        "root": _root,
+        "task": _task,
+        "looks": _looks,
+        "generation": _generation,
+        "route": _route,
+        "clock": _clock,
+    }
 )
 
 
-def _known_task(state: ArchiveState, payload: Mapping) -> str:
+def components_of(payload: Mapping) -> frozenset[str]:
+    """Digests of the components that a route event names."""
+    nodes = payload.get("route", {}).get("nodes", ())
+    return frozenset(node["component"] for node in nodes if node.get("component") is not None)
+
+
+def _known_task(fold: Fold, payload: Mapping) -> str:
     name = _text(payload, "task")
-    if name not in state.tasks:
+    if name not in fold.tasks:
         raise ValueError(f"task {name!r} was never announced")
     return name
 
@@ -127,7 +197,3 @@ def _text(payload: Mapping, key: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected a text under {key!r}, met {value!r}")
     return value
-
-
-def _without(table: Mapping[str, T], name: str) -> dict[str, T]:
-    return {key: value for key, value in table.items() if key != name}

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from evo_mtl.archive.journal import Journal, read_journal
-from evo_mtl.archive.state import ArchiveState, replay
+from evo_mtl.archive.snapshot import Archive
+from evo_mtl.archive.state import ArchiveState
+from evo_mtl.documents import parse_yaml
 from evo_mtl.engines.workbench import set_threads
-from evo_mtl.errors import RunError
-from evo_mtl.files import write_atomic
+from evo_mtl.errors import DataError, RunError
+from evo_mtl.files import digest, write_atomic
 from evo_mtl.run.checks import check_device, check_images, draft_root
-from evo_mtl.run.config import RunConfig, grown, read_config, to_yaml
+from evo_mtl.run.config import RunConfig, grown, to_yaml
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.opened import Opened, read_opened, write_opened
 from evo_mtl.streams.config import StreamConfig, TaskConfig
+from evo_mtl.streams.stamps import stamp
 from evo_mtl.streams.task import Task, open_task
 
 
-def checked(folder: RunFolder, config: RunConfig, research: bool) -> list[tuple[TaskConfig, Task]]:
-    """The tasks, opened, when all that can be checked before a search has been; writes nothing.
+@dataclass(frozen=True)
+class Planned:
+    """A task of the stream, its data checked.
+
+    Attributes:
+        config: As the stream has it.
+        digest: Of its data.
+        stamp: Of its files while they were read; ``None`` where it does not vouch for them.
+        opened: The task, where it was kept open.
+    """
+
+    config: TaskConfig
+    digest: str
+    stamp: str | None
+    opened: Task | None = None
+
+    def open(self) -> Task:
+        """The task. Raises ``DataError`` when its data are no longer what was checked."""
+        task = self.opened or open_task(self.config)
+        if task.digest != self.digest:
+            raise DataError("the data changed while the search was running", f"task {task.name}")
+        return task
+
+
+def checked(folder: RunFolder, config: RunConfig, research: bool) -> list[Planned]:
+    """The tasks, when all that can be checked before a search has been; writes nothing.
+
+    A task that has a route is not opened again while its files are as they were when it was opened last.
+    Of the others one stays open, the first: data may be large, and their turns come one after another.
 
     Args:
         folder: Where the run is, or will be.
@@ -28,30 +59,50 @@ def checked(folder: RunFolder, config: RunConfig, research: bool) -> list[tuple[
     Raises:
         InputError: Whatever is wrong, in one line.
     """
-    state = ArchiveState()
+    state, stamps = ArchiveState(), read_opened(folder.opened).stamps
     if folder.exists():
-        state = _state(folder)
-        _grown(read_config(folder.config), config, state, folder)
+        state = folder.read_state()
+        _grown(folder.read_config(), config, state, folder)
     check_device(config.device)
-    tasks = [(task, open_task(task)) for task in config.stream.tasks]
-    for _, task in tasks:
-        if state.tasks.get(task.name, {}).get("digest") != task.digest:
-            if task.name in state.tasks and not research:
-                raise RunError(
-                    f"the data of task {task.name!r} changed after it came to this run; "
-                    "put the data back, or search it again with --research",
-                    folder.path,
-                )
-            check_images(task)
+    tasks: list[Planned] = []
+    first = True
+    for task in config.stream.tasks:
+        planned = _planned(task, state, stamps, research, folder)
+        done = state.answered.get(task.name, {}).get("digest") == planned.digest
+        tasks.append(planned if first and not done else replace(planned, opened=None))
+        first = first and done
     if state.root is None:
         set_threads(config.threads)
         draft_root(config.space)
     return tasks
 
 
-def _state(folder: RunFolder) -> ArchiveState:
-    events = read_journal(folder.journal) if folder.journal.exists() else ()
-    return replay(events, folder.journal)
+def _planned(
+    config: TaskConfig,
+    state: ArchiveState,
+    stamps: Mapping[str, tuple[str, str]],
+    research: bool,
+    folder: RunFolder,
+) -> Planned:
+    """One task, opened unless it is known to be as it was."""
+    before = stamp(config)
+    answered = state.answered.get(config.name, {}).get("digest")
+    # Data without files are looked at again when somebody says that data changed.
+    vouches = before is not None and (before.has_files or not research)
+    if before is not None and vouches and stamps.get(config.name) == (before.digest, answered):
+        return Planned(config, str(answered), before.digest)
+    task = open_task(config)
+    known = state.tasks.get(config.name, {}).get("digest")
+    if known != task.digest:
+        if known is not None and not research:
+            raise RunError(
+                f"the data of task {task.name!r} changed after it came to this run; "
+                "put the data back, or search it again with --research",
+                folder.path,
+            )
+        check_images(task)
+    sure = before is not None and before.settled and stamp(config) == before
+    return Planned(config, task.digest, before.digest if before is not None and sure else None, task)
 
 
 def _grown(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFolder) -> StreamConfig:
@@ -63,20 +114,45 @@ def _grown(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFolde
     return grown(old.stream, new.stream, state.tasks, new.stream_file)
 
 
-def begin(folder: RunFolder, config: RunConfig) -> Journal:
-    """The journal of a run whose configuration is this one, its first events written."""
-    if folder.config.exists():
-        old = read_config(folder.config)
-        stream = _grown(old, config, _state(folder), folder)
-        config = config.model_copy(update={"stream": stream})
-        if config.stream != old.stream or config.stream_file != old.stream_file:
-            write_atomic(folder.config, to_yaml(config))
-    else:
+def begin(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned] = ()) -> Archive:
+    """The archive of a run whose configuration is this one, its first events written.
+
+    Args:
+        folder: The run's; its lock is held.
+        config: What is asked for.
+        tasks: From :func:`checked`; what it found out is written down for the next time.
+    """
+    old = folder.read_config() if folder.config.exists() else None
+    if old is None:
         write_atomic(folder.config, to_yaml(config))
-    journal = Journal.open(folder.journal)
-    if not journal.events:
-        journal.append("run", configuration=config.identity(), seed=config.seed)
-    return journal
+    archive = Archive(folder.journal)
+    try:
+        if old is not None:
+            stream = _grown(old, config, archive.state, folder)
+            config = config.model_copy(update={"stream": stream})
+            if config.stream != old.stream or config.stream_file != old.stream_file:
+                write_atomic(folder.config, to_yaml(config))
+        _remember(folder, config, tasks)
+        if not archive.journal.count:
+            archive.append("run", configuration=config.identity(), seed=config.seed)
+    except BaseException:
+        archive.close()
+        raise
+    return archive
+
+
+def _remember(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned]) -> None:
+    """Writes down what was found out, where it is news."""
+    known, raw = read_opened(folder.opened), folder.config.read_bytes()
+    if known.config_digest == digest(raw):
+        data = known.config
+    else:
+        data = config.model_dump(mode="json")
+        data = data if parse_yaml(raw, str(folder.config)).data == data else None
+    stamps = {task.config.name: (task.stamp, task.digest) for task in tasks if task.stamp is not None}
+    news = Opened(digest(raw), data, stamps)
+    if news != known:
+        write_opened(folder.opened, news)
 
 
 def _difference(old: RunConfig, new: RunConfig) -> str:

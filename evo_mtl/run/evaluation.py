@@ -118,8 +118,9 @@ def trunk_parameters(model: Model) -> int:
 
 def total_parameters(model: Model) -> int:
     """Parameters of the whole network: of every component that the root trunk or a route has, once."""
-    components = {c for task in model.tasks for c in model.route(task).components}
-    modules = (
-        model.shared.modules[c] for c in sorted(components | set((model.state.root or {})["components"]))
-    )
-    return sum(map(num_parameters, modules))
+    if not model.state.replaced:
+        added = sum(event["cost"]["added_parameters"] for event in model.state.routes.values())
+        return trunk_parameters(model) + added
+    # Of a route that was replaced, others may still use parts; no route says that it added them.
+    components = {*model.state.users, *(model.state.root or {})["components"]}
+    return sum(num_parameters(model.shared.modules.fresh(component)) for component in sorted(components))

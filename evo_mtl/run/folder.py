@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from evo_mtl.archive.journal import read_journal
-from evo_mtl.archive.state import ArchiveState, replay
+from evo_mtl.archive.snapshot import read_state
+from evo_mtl.archive.state import ArchiveState
 from evo_mtl.archive.store import ComponentStore
-from evo_mtl.errors import RunError
-from evo_mtl.files import TEMPORARY_SUFFIX
+from evo_mtl.documents import parse
+from evo_mtl.errors import ConfigError, RunError
+from evo_mtl.files import TEMPORARY_SUFFIX, digest
 from evo_mtl.run.config import RunConfig, read_config
+from evo_mtl.run.opened import read_opened
 from evo_mtl.streams.config import read_stream
 
 
@@ -50,6 +53,27 @@ class RunFolder:
         """Kept arrays; may be deleted at any time."""
         return self.path / "cache"
 
+    @property
+    def opened(self) -> Path:
+        """What opening the run found out last time; may be deleted at any time."""
+        return self.path / "opened.json"
+
+    def read_config(self) -> RunConfig:
+        """The run's configuration. Raises ``ConfigError`` that names file, line and key."""
+        known = read_opened(self.opened)
+        with contextlib.suppress(ConfigError, OSError):  # read_config says what is wrong, and where
+            if known.config is not None and digest(self.config.read_bytes()) == known.config_digest:
+                return parse(RunConfig, known.config, self.config)
+        return read_config(self.config)
+
+    def read_state(self) -> ArchiveState:
+        """What the journal says; nothing where there is none yet.
+
+        Raises:
+            CorruptionError: The journal is not what was written.
+        """
+        return read_state(self.journal) if self.journal.exists() else ArchiveState()
+
     def store(self) -> ComponentStore:
         """The run's components."""
         return ComponentStore(self.path)
@@ -84,9 +108,7 @@ def open_run(path: str | Path) -> tuple[RunFolder, RunConfig, ArchiveState]:
         raise RunError("no such run folder", folder.path)
     if not folder.exists():
         raise RunError("no run: the folder is empty", folder.path)
-    config = read_config(folder.config)
-    events = read_journal(folder.journal) if folder.journal.exists() else ()
-    return folder, config, replay(events, folder.journal)
+    return folder, folder.read_config(), folder.read_state()
 
 
 def reopen(path: str | Path) -> tuple[RunFolder, RunConfig, ArchiveState]:

@@ -70,12 +70,12 @@ class Model:
     ) -> None:
         self.state, self.config, self.layout, self.place = state, config, layout, place
         self.shared = shared
-        self._routes = {name: route_from_json(event["route"]) for name, event in state.routes.items()}
+        self._routes: dict[str, Route] = {}
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """Tasks that have a route, oldest first."""
-        return tuple(self._routes)
+        return tuple(self.state.routes)
 
     def classes(self, task: str) -> tuple[str, ...]:
         """Names of a task's classes, in the order of the logits."""
@@ -88,11 +88,13 @@ class Model:
         Raises:
             InputError: No such task; the message suggests a near one.
         """
-        if task not in self._routes:
-            known = ", ".join(self._routes) or "none yet"
+        if task not in self.state.routes:
+            known = ", ".join(self.tasks) or "none yet"
             raise InputError(
-                f"unknown task {task!r}{suggestion(task, self._routes)}; known: {known}", self.place
+                f"unknown task {task!r}{suggestion(task, self.tasks)}; known: {known}", self.place
             )
+        if task not in self._routes:
+            self._routes[task] = route_from_json(self.state.routes[task]["route"])
         return self._routes[task]
 
     def logits(self, images: Sequence[np.ndarray], tasks: Sequence[str]) -> list[Tensor]:
@@ -218,7 +220,7 @@ class RouteModule(nn.Module):
         self._tokens = (layout.kind, layout.num_prefix_tokens)
         self.parts = nn.ModuleDict(
             {
-                str(i): shared.modules.fresh(node.component)
+                str(i): shared.modules.frozen(node.component)
                 for i, node in enumerate(route.nodes)
                 if node.component is not None
             }

@@ -6,5 +6,6 @@ task        open_task, open_test, load_images: splits of a task; learning code n
 splitting   seeded, stratified choices that depend on content only
 images      any image file to 8-bit RGB, safely
 views       augmented views by address
+stamps      whether a task's files are still those that were read, told without opening them
 check       what a person should know about a task's data
 """

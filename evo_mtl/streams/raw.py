@@ -94,6 +94,8 @@ class Source:
         argument: How the argument is called in messages, ``"PATH"``.
         needs: Packages beyond what the project requires, or ``""``.
         names: All arguments there are; empty when they cannot be listed.
+        files: The files that ``load`` would read, none opened; ``None`` where the data are in no files of
+            the user's (inside a package, made by a function).
     """
 
     load: Callable[[str, Request], RawTask]
@@ -101,6 +103,7 @@ class Source:
     argument: str
     needs: str = ""
     names: tuple[str, ...] = ()
+    files: Callable[[str, Request], Sequence[Path]] | None = None
 
 
 @dataclass(frozen=True)

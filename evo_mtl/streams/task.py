@@ -110,13 +110,20 @@ def load_images(split: Split, size: int, threads: int = 2) -> np.ndarray:
     Raises:
         DataError: An image is broken; names it.
     """
-    out = np.empty((len(split.images), size, size, 3), dtype=np.uint8)
+    return load_images_at(split, (size,), threads)[size]
+
+
+def load_images_at(split: Split, sizes: Sequence[int], threads: int = 2) -> dict[int, np.ndarray]:
+    """The same at several sizes, each image decoded once."""
+    out = {size: np.empty((len(split.images), size, size, 3), dtype=np.uint8) for size in sizes}
 
     def load(index: int) -> None:
-        out[index] = resize(split.images[index], size)
+        image = split.images[index]
+        for size, array in out.items():
+            array[index] = resize(image, size)
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for _ in pool.map(load, range(len(out))):
+        for _ in pool.map(load, range(len(split.images))):
             pass
     return out
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -193,4 +193,18 @@ def _labelled(tree: Tree, classes: list[str], make: MakeItems, place: str) -> Ra
     return RawSplit(make(leaves), np.array(labels, dtype=np.int64))
 
 
-SOURCE = Source(load, "images in class folders, or a .zip of them", "PATH")
+def files(argument: str, request: Request) -> list[Path]:
+    """The images, or the .zip file."""
+    path = Path(argument).expanduser()
+    return list(_leaves(_disk_tree(path, 0))) if path.is_dir() else [path]
+
+
+def _leaves(tree: Tree) -> Iterator[Path]:
+    for node in tree.values():
+        if isinstance(node, dict):
+            yield from _leaves(node)
+        else:
+            yield node
+
+
+SOURCE = Source(load, "images in class folders, or a .zip of them", "PATH", files=files)

@@ -60,4 +60,9 @@ def _array(arrays: Any, key: str, place: str) -> np.ndarray:
     return array
 
 
-SOURCE = Source(load, "arrays images, labels in a NumPy .npz file", "PATH")
+def files(argument: str, request: Request) -> tuple[Path, ...]:
+    """The one file."""
+    return (Path(argument).expanduser(),)
+
+
+SOURCE = Source(load, "arrays images, labels in a NumPy .npz file", "PATH", files=files)

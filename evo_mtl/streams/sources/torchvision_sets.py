@@ -145,10 +145,19 @@ def _class_names(data: Any, entry: TorchvisionSet, top: int) -> list[str]:
     return [f"{name} ({i})" if name in twice else name for i, name in enumerate(names)]
 
 
+def files(argument: str, request: Request) -> list[Path]:
+    """Everything below the root: which of it belongs to a set, only torchvision knows."""
+    if not SETS[argument].files:
+        return []
+    root = Path(request.root or DEFAULT_ROOT).expanduser()
+    return sorted(path for path in root.rglob("*") if path.is_file())
+
+
 SOURCE = Source(
     load,
     "classification data sets of torchvision; fetched only with download: true",
     "NAME",
     needs="scipy, h5py or lmdb for a few of them",
     names=tuple(SETS),
+    files=files,
 )
