@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from evo_mtl.files import canonical_json, digest
+from evo_mtl.network.folding import folded
 from evo_mtl.network.forward import CHUNK, normalise
 from evo_mtl.network.pooling import pool
 from evo_mtl.network.route import Preprocessing
@@ -58,6 +59,7 @@ def pooled_features(
         "shape": list(images.shape),
         "images": digest(np.ascontiguousarray(images).tobytes()),
         "torch": torch.__version__,
+        "norms": "folded",
     }
     return cache.get(digest(canonical_json(key)), lambda: _forward(trunk, images, taps))
 
@@ -65,14 +67,14 @@ def pooled_features(
 @torch.inference_mode()
 def _forward(trunk: Trunk, images: np.ndarray, taps: Sequence[Tap]) -> np.ndarray:
     preprocessing = Preprocessing(int(images.shape[1]), trunk.mean, trunk.std)
-    parts = []
+    parts, stages = [], [folded(stage) for stage in trunk.stages]
     for start in range(0, len(images), CHUNK):
         chunk = images[start : start + CHUNK]
         padded = np.zeros((CHUNK, *images.shape[1:]), np.uint8)
         padded[: len(chunk)] = chunk
         activation = normalise(torch.from_numpy(padded), preprocessing)
         vectors = {}
-        for i, stage in enumerate(trunk.stages):
+        for i, stage in enumerate(stages):
             activation = stage(activation)
             for tap in taps:
                 if tap.stage == i:

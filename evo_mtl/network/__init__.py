@@ -4,6 +4,7 @@
 * ``adapters``, ``heads``, ``pooling``, ``projection`` - the other parts of a route
 * ``route`` - a task's model as a small graph with keys
 * ``assembly`` - from a genome to a route
+* ``folding`` - norms taken into convolutions where nothing is trained
 * ``components`` - from a digest to a module
 * ``forward`` - shared nodes run once
 * ``cost`` - parameters and multiply-adds

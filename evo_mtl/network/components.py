@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from evo_mtl.errors import CorruptionError
 from evo_mtl.network.adapters import make_adapter
+from evo_mtl.network.folding import folded
 from evo_mtl.network.heads import Head
 from evo_mtl.network.trunks import stage_module
 
@@ -23,9 +24,10 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
 
     A spec is plain data: ``{"kind": "stage", "trunk", "cut", "index"}``,
     ``{"kind": "adapter", "form", "channels", "width"}`` or
-    ``{"kind": "head", "in_features", "num_classes", "projection_width", "projection_seed"}``.
+    ``{"kind": "head", "in_features", "num_classes", "projection_width", "projection_seed"}``; a
+    ``"dtype"`` besides says in which precision it is run when frozen (:func:`stored`).
     """
-    arguments = {name: value for name, value in spec.items() if name != "kind"}
+    arguments = {name: value for name, value in spec.items() if name not in ("kind", "dtype")}
     match spec.get("kind"):
         case "stage":
             return stage_module(arguments["trunk"], arguments["cut"], arguments["index"])
@@ -38,12 +40,48 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
     raise CorruptionError(f"a component of unknown kind {spec.get('kind')!r}")
 
 
+def stored(
+    tensors: Mapping[str, Tensor], spec: Mapping[str, Any], dtype: str
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A component's tensors and spec as they are written for frozen runs in some precision.
+
+    With ``"bfloat16"`` matrices and kernels are rounded to it. Vectors (biases, norms and their statistics)
+    stay float32: they are small, and folding a norm subtracts them from one another.
+    """
+    if dtype == "float32":
+        return dict(tensors), dict(spec)
+    rounded = {k: v.to(torch.bfloat16) if v.ndim > 1 else v for k, v in tensors.items()}
+    return rounded, {**spec, "dtype": dtype}
+
+
 def load_module(read: Read, component: str) -> nn.Module:
-    """A fresh module with a component's weights, in eval mode."""
+    """A fresh float32 module with a component's weights, in eval mode, as training starts from it."""
     tensors, spec = read(component)
+    return _filled(tensors, spec)
+
+
+def frozen_module(read: Read, component: str, dtype: str | None = None) -> nn.Module:
+    """A fresh module as a component is run when nothing in it is trained: norms folded, in its precision.
+
+    Norms are folded in float32, from the values that are stored; what comes out is then rounded.
+
+    Args:
+        read: Where components come from.
+        component: Its digest.
+        dtype: Instead of the precision its spec names.
+    """
+    tensors, spec = read(component)
+    module = folded(_filled(tensors, spec)).requires_grad_(False)
+    return module.to(_PRECISIONS[dtype or spec.get("dtype", "float32")])
+
+
+def _filled(tensors: Mapping[str, Tensor], spec: Mapping[str, Any]) -> nn.Module:
     module = build(spec)
     module.load_state_dict(dict(tensors))
     return module.to(memory_format=torch.channels_last).eval()
+
+
+_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class Modules:
@@ -51,25 +89,50 @@ class Modules:
 
     Args:
         read: Where components come from.
-        capacity: Modules kept.
+        capacity: Bytes of modules kept; the one asked for last is kept whatever its size.
         device: Where they run.
     """
 
-    def __init__(self, read: Read, capacity: int = 512, device: str = "cpu") -> None:
+    def __init__(self, read: Read, capacity: int = 2**30, device: str = "cpu") -> None:
         self.read = read
         self.device = torch.device(device)
-        self._capacity = capacity
-        self._kept: OrderedDict[str, nn.Module] = OrderedDict()
+        self._capacity, self._size = capacity, 0
+        self._kept: OrderedDict[tuple[str, str | None], nn.Module] = OrderedDict()
 
     def __getitem__(self, component: str) -> nn.Module:
         """The frozen module of a component; shared, never to be trained."""
-        if component not in self._kept:
-            self._kept[component] = self.fresh(component).requires_grad_(False)
-            if len(self._kept) > self._capacity:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(component)
-        return self._kept[component]
+        return self._get(component, None)
+
+    def passing(self, component: str) -> nn.Module:
+        """The frozen module in float32, where training has to send gradients through it.
+
+        A CPU's backward pass through bfloat16 convolutions is slower than through float32.
+        """
+        module = self[component]
+        first = next(module.parameters(), None)
+        if first is None or first.dtype == torch.float32:
+            return module
+        return self._get(component, "float32")
+
+    def _get(self, component: str, dtype: str | None) -> nn.Module:
+        key = (component, dtype)
+        if key not in self._kept:
+            self._kept[key] = self.frozen(component, dtype)
+            self._size += num_bytes(self._kept[key])
+            while self._size > self._capacity and len(self._kept) > 1:
+                self._size -= num_bytes(self._kept.popitem(last=False)[1])
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def frozen(self, component: str, dtype: str | None = None) -> nn.Module:
+        """A frozen module of one's own, as :func:`frozen_module` gives it."""
+        return frozen_module(self.read, component, dtype).to(self.device)
 
     def fresh(self, component: str) -> nn.Module:
         """A copy of one's own, which may be trained."""
         return load_module(self.read, component).to(self.device)
+
+
+def num_bytes(module: nn.Module) -> int:
+    """Memory of a module's parameters and buffers."""
+    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from evo_mtl.network.components import Modules
-from evo_mtl.network.pooling import pool
+from evo_mtl.network.pooling import main_tensor, pool
 from evo_mtl.network.route import PIXELS, Node, Preprocessing, Route
 
 CHUNK = 64
@@ -38,7 +39,16 @@ def apply(
     if node.operation == "concatenate":
         return torch.cat(list(inputs), dim=1)
     assert module is not None
-    return module(inputs[0])
+    return module(as_type(inputs[0], next((p.dtype for p in module.parameters()), None)))
+
+
+def as_type(activation: Activation, dtype: torch.dtype | None) -> Activation:
+    """An activation in a module's precision, which may be another than that of the stage before it."""
+    if dtype is None:
+        return activation
+    if isinstance(activation, tuple):
+        return tuple(tensor.to(dtype) for tensor in activation)
+    return activation.to(dtype)
 
 
 TokenLayout = tuple[str, int]
@@ -60,7 +70,11 @@ class SharedRoutes:
 
     @torch.no_grad()
     def outputs(
-        self, routes: Sequence[Route], wanted: Sequence[Iterable[int]], images: Mapping[int, np.ndarray]
+        self,
+        routes: Sequence[Route],
+        wanted: Sequence[Iterable[int]],
+        images: Mapping[int, np.ndarray],
+        kept: Mapping[str, Activation] | None = None,
     ) -> list[dict[int, Activation]]:
         """Outputs of wanted nodes for at most ``CHUNK`` images.
 
@@ -68,29 +82,28 @@ class SharedRoutes:
             routes: Routes whose wanted nodes depend on nothing open.
             wanted: For each route, places of nodes (``PIXELS`` for the preprocessed images).
             images: Image size to pixels ``(B, S, S, 3)`` uint8, the same images at each size.
+            kept: Outputs by node key that need not be computed again; ``CHUNK`` rows.
 
         Returns:
             For each route, place to output of ``B`` rows.
         """
-        known: dict[str, Activation] = {}
+        known: dict[str, Activation] = dict(kept or {})
         count = len(next(iter(images.values())))
         results = []
         for route, places in zip(routes, wanted, strict=True):
-            keys = route.keys()
-            root = route.preprocessing
-            if root.key not in known:
-                raw = torch.from_numpy(_padded(images[root.image_size])).to(self.modules.device)
-                known[root.key] = normalise(raw, root)
+            keys = {PIXELS: route.preprocessing.key, **dict(enumerate(route.keys()))}
             places = list(places)
-            for i in sorted(_behind(route, places)):
-                if keys[i] not in known:
+            for i in sorted(missing_behind(route, places, lambda j: keys[j] in known)):  # noqa: B023
+                if i == PIXELS:
+                    size = route.preprocessing.image_size
+                    raw = torch.from_numpy(padded(images[size])).to(self.modules.device)
+                    known[keys[i]] = normalise(raw, route.preprocessing)
+                else:
                     node = route.nodes[i]
-                    inputs = [known[root.key if j == PIXELS else keys[j]] for j in node.inputs]
                     module = self.modules[node.component] if node.component else None
+                    inputs = [known[keys[j]] for j in node.inputs]
                     known[keys[i]] = apply(node, module, inputs, self.tokens)
-            results.append(
-                {i: rows(known[root.key if i == PIXELS else keys[i]], slice(0, count)) for i in places}
-            )
+            results.append({i: rows(known[keys[i]], slice(0, count)) for i in places})
         return results
 
     def logits(self, routes: Sequence[Route], images: Mapping[int, np.ndarray]) -> list[Tensor]:
@@ -117,21 +130,42 @@ def run_dynamic(
     known: Mapping[int, Activation],
     tokens: TokenLayout,
 ) -> Tensor:
-    """Logits of a candidate for one batch, from what does not change.
+    """Logits of a candidate for one batch, from what is known of it.
+
+    Every node is run that the head needs and that is not known; what is frozen costs no backward pass.
 
     Args:
         route: The candidate's route.
         modules: Frozen components.
         own: Slot to the module that the candidate trains or fits.
-        known: Frontier place to its rows for this batch.
+        known: Place to its rows for this batch: the frontier, or ``PIXELS`` alone.
         tokens: How the trunk's activations are laid out.
     """
     outputs = dict(known)
-    for i, (node, dynamic) in enumerate(zip(route.nodes, route.dynamic, strict=True)):
-        if dynamic:
-            module = own[node.slot] if node.open else modules[node.component] if node.component else None
-            outputs[i] = apply(node, module, [outputs[j] for j in node.inputs], tokens)
-    return outputs[len(route.nodes) - 1]
+    last = len(route.nodes) - 1
+    for i in sorted(missing_behind(route, (last,), known.__contains__)):
+        node, inputs = route.nodes[i], [outputs[j] for j in route.nodes[i].inputs]
+        if node.open:
+            module: nn.Module | None = own[node.slot]
+        elif node.component is None:
+            module = None
+        else:
+            through = main_tensor(inputs[0]).requires_grad
+            module = modules.passing(node.component) if through else modules[node.component]
+        with _precision(node, modules.device.type):
+            outputs[i] = apply(node, module, inputs, tokens)
+    return outputs[last]
+
+
+AUTOCAST = ("cuda",)
+"""Kinds of device where open parts train under bfloat16 autocast: on a CPU it makes them slower."""
+
+
+def _precision(node: Node, device: str) -> AbstractContextManager[object]:
+    """What a node is trained under; a head always in float32."""
+    if device not in AUTOCAST or node.operation == "head" or not torch.is_grad_enabled():
+        return nullcontext()
+    return torch.autocast(device, torch.bfloat16)
 
 
 def rows(activation: Activation, index: Any) -> Activation:
@@ -141,20 +175,21 @@ def rows(activation: Activation, index: Any) -> Activation:
     return activation[index]
 
 
-def _padded(images: np.ndarray) -> np.ndarray:
+def padded(images: np.ndarray) -> np.ndarray:
+    """At most ``CHUNK`` rows as exactly so many, zeros behind them; always a copy."""
     missing = CHUNK - len(images)
     if missing == 0:
         return np.array(images)  # a copy: kept arrays are read-only, and torch wants its own
     return np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
 
 
-def _behind(route: Route, places: Iterable[int]) -> set[int]:
-    """Every node that some wanted node is computed from, itself included."""
+def missing_behind(route: Route, places: Iterable[int], there: Callable[[int], bool]) -> set[int]:
+    """Every node (or ``PIXELS``) that the wanted ones are computed from, up to what is there already."""
     found: set[int] = set()
-    todo = [i for i in places if i != PIXELS]
+    todo = list(places)
     while todo:
         i = todo.pop()
-        if i not in found:
+        if i not in found and not there(i):
             found.add(i)
-            todo.extend(j for j in route.nodes[i].inputs if j != PIXELS)
+            todo.extend(() if i == PIXELS else route.nodes[i].inputs)
     return found

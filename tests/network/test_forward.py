@@ -13,7 +13,7 @@ import torch
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import CorruptionError
 from evo_mtl.network.adapters import make_adapter
-from evo_mtl.network.components import Modules, build
+from evo_mtl.network.components import Modules, build, num_bytes
 from evo_mtl.network.forward import CHUNK, SharedRoutes, rows
 from evo_mtl.network.heads import Head
 from evo_mtl.network.layout import TrunkLayout, layout_from_json
@@ -28,8 +28,8 @@ IMAGES = coloured(130, 3, seed=5, size=SIZE)[0]
 class World:
     """A small trunk in a store, and routes over it."""
 
-    def __init__(self, folder: Path, name: str, cut: str) -> None:
-        self.store, self.layout, self.facts = a_trunk(folder, name, cut)
+    def __init__(self, folder: Path, name: str, cut: str, dtype: str = "float32") -> None:
+        self.store, self.layout, self.facts = a_trunk(folder, name, cut, dtype)
         self.shared = shared_routes(self.store, self.layout)
 
     def route(self, depth: int, grid: int = 1, seed: int = 0, adapter: int | None = None) -> Route:
@@ -201,8 +201,9 @@ def test_frozen_modules_are_in_eval_mode_need_no_gradient_and_are_loaded_once(wo
 
 
 def test_the_least_recently_used_module_is_dropped_and_loaded_again(world: World) -> None:
-    modules = Modules(world.store.read, capacity=2)
     first, second, third = world.facts.components[:3]
+    sizes = [num_bytes(Modules(world.store.read)[component]) for component in (first, second, third)]
+    modules = Modules(world.store.read, capacity=sum(sizes) - 1)
     kept = modules[first]
     dropped = modules[second]
     assert modules[first] is kept

@@ -13,6 +13,7 @@ from timm.models import is_model, model_entrypoint
 from torch import nn
 
 from evo_mtl.errors import TrunkError
+from evo_mtl.network.folding import mark
 from evo_mtl.network.pooling import main_tensor
 from evo_mtl.network.trunks import weights as sources
 from evo_mtl.network.trunks.families import Piece, can_be_cut, cut_model
@@ -79,6 +80,7 @@ def build_trunk(name: str, weights: str, cut: str = "block") -> Trunk:
     model.eval().requires_grad_(False)
     pieces = cut_model(model, cut)
     stages = tuple(piece.module.eval() for piece in pieces)
+    mark(stages)
     mean, std = _normalisation(model, weights)
     outputs = _outputs(stages)
     return Trunk(
@@ -121,7 +123,9 @@ def stage_modules(name: str, cut: str) -> tuple[nn.Module, ...]:
 def _skeleton(name: str, cut: str) -> tuple[nn.Module, ...]:
     _check_cut(cut)
     model = _create(name, pretrained=False).eval().requires_grad_(False)
-    return tuple(piece.module.eval() for piece in cut_model(model, cut))
+    stages = tuple(piece.module.eval() for piece in cut_model(model, cut))
+    mark(stages)
+    return stages
 
 
 def _check_cut(cut: str) -> None:
