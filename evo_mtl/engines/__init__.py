@@ -1,5 +1,7 @@
 """Where candidates are tried: in this process, or in worker processes; never what comes of them.
 
-* ``workbench`` - a trial's surroundings, made from plain data
+* ``jobs`` - what a worker can be asked to do
+* ``workbench`` - a job's surroundings, made from plain data
+* ``allocator`` - freed memory is kept
 * ``local`` - the engine: serial, or processes that are kept alive
 """

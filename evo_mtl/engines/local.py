@@ -1,7 +1,7 @@
-"""The local engine: trials in this process, or in worker processes that are kept alive.
+"""The local engine: jobs in this process, or in worker processes that are kept alive.
 
 Work and results are small JSON; weights travel through the component store by digest. A worker that
-dies is replaced and its trial done again, a bounded number of times; what a trial gives does not
+dies is replaced and its job done again, a bounded number of times; what a job gives does not
 depend on who does it.
 """
 
@@ -20,49 +20,56 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from evo_mtl.engines.jobs import Job
 from evo_mtl.engines.workbench import BenchPlan, Workbench, plan_from_json
 from evo_mtl.errors import DataError, EvoMtlError, InputError
-from evo_mtl.evolution.candidate import Candidate
 
 MAX_ATTEMPTS = 2
-FAILED = {"quality": 0.0, "curve": [], "trained": {}, "notes": {}}
+
+Done = Callable[[int, float, Mapping[str, float]], None]
+"""Hears the place of a job that ended, its seconds by the clock, and those by kind of work."""
 
 
 class Engine(Protocol):
-    """Tries candidates."""
+    """Does jobs.
 
-    def run(
-        self, plan: BenchPlan, candidates: Sequence[Candidate], done: Callable[[int, float], None]
-    ) -> list[dict[str, Any]]:
-        """Outcomes in the order of the candidates; ``done`` hears the place and seconds of each as it ends."""
+    Attributes:
+        num_workers: Jobs it does at once.
+    """
+
+    num_workers: int
+
+    def run(self, plan: BenchPlan, jobs: Sequence[Job], done: Done) -> list[Any]:
+        """What each job gives, in the order of the jobs; ``None`` for one whose workers died."""
 
     def close(self) -> None:
         """Ends the workers."""
 
 
 class SerialEngine:
-    """Trials one after another in this process."""
+    """Jobs one after another in this process."""
+
+    num_workers = 1
 
     def __init__(self) -> None:
         self._workbench = Workbench()
 
-    def run(
-        self, plan: BenchPlan, candidates: Sequence[Candidate], done: Callable[[int, float], None]
-    ) -> list[dict[str, Any]]:
-        """Outcomes in the order of the candidates."""
-        outcomes = []
-        for place, candidate in enumerate(candidates):
+    def run(self, plan: BenchPlan, jobs: Sequence[Job], done: Done) -> list[Any]:
+        """What each job gives, in the order of the jobs."""
+        results = []
+        for place, job in enumerate(jobs):
             start = time.monotonic()
-            outcomes.append(_plain(self._workbench.do(plan, candidate.to_json())))
-            done(place, time.monotonic() - start)
-        return outcomes
+            answer = _plain(self._workbench.do(plan, job))
+            results.append(answer["result"])
+            done(place, time.monotonic() - start, answer["spent"])
+        return results
 
     def close(self) -> None:
         """Nothing to end."""
 
 
 class ProcessEngine:
-    """Trials in ``num_workers`` processes.
+    """Jobs in ``num_workers`` processes.
 
     Args:
         num_workers: At least 1.
@@ -70,32 +77,31 @@ class ProcessEngine:
 
     def __init__(self, num_workers: int) -> None:
         self._context = multiprocessing.get_context("spawn")
+        self.num_workers = num_workers
         self._workers = [_Worker(self._context) for _ in range(num_workers)]
 
-    def run(
-        self, plan: BenchPlan, candidates: Sequence[Candidate], done: Callable[[int, float], None]
-    ) -> list[dict[str, Any]]:
-        """Outcomes in the order of the candidates, whichever ends first."""
-        outcomes: list[dict[str, Any] | None] = [None] * len(candidates)
-        todo = deque((place, 1) for place in range(len(candidates)))
+    def run(self, plan: BenchPlan, jobs: Sequence[Job], done: Done) -> list[Any]:
+        """What each job gives, in the order of the jobs, whichever ends first."""
+        results: list[Any] = [None] * len(jobs)
+        todo = deque((place, 1) for place in range(len(jobs)))
         while todo or any(worker.busy for worker in self._workers):
             for worker in self._workers:
                 if todo and not worker.busy:
                     place, attempt = todo.popleft()
-                    worker.give(plan, candidates[place], place, attempt)
-            for worker, message in self._hear():
+                    worker.give(plan, jobs[place], place, attempt)
+            for worker, answer in self._hear():
                 place, attempt, seconds = worker.finish()
-                if message is None:
+                if answer is None:
                     worker.restart()
                     if attempt < MAX_ATTEMPTS:
                         todo.appendleft((place, attempt + 1))
                         continue
-                    message = {"status": f"failed: its worker died {attempt} times", **FAILED}
-                if "error" in message:
-                    raise _ERRORS.get(message["error"], EvoMtlError)(message["message"])
-                outcomes[place] = message
-                done(place, seconds)
-        return [outcome for outcome in outcomes if outcome is not None]
+                    answer = {"result": None, "spent": {}}
+                if "error" in answer:
+                    raise _ERRORS.get(answer["error"], EvoMtlError)(answer["message"])
+                results[place] = answer["result"]
+                done(place, seconds, answer["spent"])
+        return results
 
     def close(self) -> None:
         """Ends the workers."""
@@ -131,9 +137,9 @@ class _Worker:
     def busy(self) -> bool:
         return self._work is not None
 
-    def give(self, plan: BenchPlan, candidate: Candidate, place: int, attempt: int) -> None:
+    def give(self, plan: BenchPlan, job: Job, place: int, attempt: int) -> None:
         self._work = (place, attempt, time.monotonic())
-        message = json.dumps({"plan": plan.to_json(), "candidate": candidate.to_json()})
+        message = json.dumps({"plan": plan.to_json(), "job": job})
         with contextlib.suppress(OSError):  # a dead worker is noticed when it is listened to
             self.connection.send_bytes(message.encode())
 
@@ -154,7 +160,7 @@ class _Worker:
 
 
 def serve(connection: Connection, coordinator: int) -> None:
-    """A worker's life: trials until the coordinator closes the pipe or dies."""
+    """A worker's life: jobs until the coordinator closes the pipe or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to answer
     threading.Thread(target=_end_with, args=(coordinator,), daemon=True).start()
     workbench = Workbench()
@@ -168,19 +174,19 @@ def serve(connection: Connection, coordinator: int) -> None:
 
 def _answer(workbench: Workbench, message: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return _plain(workbench.do(plan_from_json(message["plan"]), message["candidate"]))
+        return _plain(workbench.do(plan_from_json(message["plan"]), message["job"]))
     except EvoMtlError as error:
         kind = "input" if isinstance(error, InputError) else "other"
         return {"error": kind, "message": str(error)}
     except Exception:  # a fault of the program ends the search here as it does in a single process
-        return {"error": "other", "message": f"a trial broke off\n{traceback.format_exc()}"}
+        return {"error": "other", "message": f"a job broke off\n{traceback.format_exc()}"}
 
 
 _ERRORS: dict[str, type[EvoMtlError]] = {"input": DataError, "other": EvoMtlError}
 
 
 def _end_with(coordinator: int) -> None:
-    """Ends this process when its coordinator is gone, also in the middle of a trial."""
+    """Ends this process when its coordinator is gone, also in the middle of a job."""
     while os.getppid() == coordinator:
         time.sleep(0.5)
     os._exit(1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import torch
 from torch.utils import deterministic
 
 from evo_mtl.archive.store import ComponentStore
+from evo_mtl.engines.allocator import keep_freed_memory
+from evo_mtl.engines.jobs import Job, do
 from evo_mtl.errors import DataError
-from evo_mtl.evolution.candidate import candidate_from_json
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.layout import TrunkLayout, layout_from_json
@@ -20,7 +22,8 @@ from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import open_task
 from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.images import TaskImages
-from evo_mtl.training.trial import Bench, try_candidate
+from evo_mtl.training.spent import Spent
+from evo_mtl.training.trial import Bench
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,11 @@ class BenchPlan:
         task: The task's configuration.
         digest: Of the task's data as the coordinator saw it.
         validations: Validations while a child trains.
+        sizes: Image sizes that genomes may have.
         threads: Torch threads; weights differ between 1 and 2, so every trial of a run has the same.
         device: ``"cpu"`` or ``"cuda"``.
+        keeping: Whether activations of frozen stages are kept; without, as is measured against, every batch
+            runs the whole route.
     """
 
     folder: str
@@ -47,8 +53,10 @@ class BenchPlan:
     task: TaskConfig
     digest: str
     validations: int
+    sizes: tuple[int, ...]
     threads: int
     device: str
+    keeping: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; :func:`plan_from_json` reads it back."""
@@ -64,12 +72,13 @@ def plan_from_json(data: Mapping[str, Any]) -> BenchPlan:
     changes = {
         "layout": layout_from_json(data["layout"]),
         "task": TaskConfig.model_validate(data["task"], strict=False),
+        "sizes": tuple(data["sizes"]),
     }
     return BenchPlan(**{**data, **changes})
 
 
 class Workbench:
-    """Does trials of one task after another in this process, keeping frozen modules loaded."""
+    """Does jobs of one task after another in this process, keeping frozen modules loaded."""
 
     def __init__(self) -> None:
         self._plan: BenchPlan | None = None
@@ -82,9 +91,12 @@ class Workbench:
             self._bench, self._plan = make_bench(plan), plan
         return self._bench
 
-    def do(self, plan: BenchPlan, candidate: Mapping[str, Any]) -> dict[str, Any]:
-        """A trial from and to plain data."""
-        return asdict(try_candidate(candidate_from_json(candidate), self.prepare(plan)))
+    def do(self, plan: BenchPlan, job: Job) -> dict[str, Any]:
+        """A job, from and to plain data: what it gives under ``"result"``, seconds by kind under ``"spent"``."""
+        bench = self.prepare(plan)
+        with bench.spent.on("other"):
+            result = do(job, bench)
+        return {"result": result, "spent": bench.spent.take()}
 
 
 def make_bench(plan: BenchPlan) -> Bench:
@@ -98,20 +110,25 @@ def make_bench(plan: BenchPlan) -> Bench:
     if task.digest != plan.digest:
         raise DataError("the data changed while the search was running", f"task {task.name}")
     cache = ArrayCache(Path(plan.cache), plan.cache_bytes)
+    spent = Spent()
     modules = Modules(store.read, device=plan.device)
     return Bench(
         seed=plan.seed,
         layout=plan.layout,
         shared=SharedRoutes(modules, (plan.layout.kind, plan.layout.num_prefix_tokens)),
         write=lambda tensors, spec: store.write({k: v.cpu() for k, v in tensors.items()}, spec),
-        images=TaskImages(task, plan.seed, cache),
+        images=TaskImages(task, plan.seed, cache, plan.sizes, spent),
         cache=cache,
         validations=plan.validations,
+        keeping=plan.keeping,
+        spent=spent,
     )
 
 
 def set_threads(threads: int) -> None:
-    """Sets the threads of this process; results on CPU depend on their number."""
+    """Sets the threads of this process; results on CPU depend on their number. Before CUDA starts."""
+    keep_freed_memory()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it matrix products vary on CUDA
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # A tenth of the speed, for nothing here.

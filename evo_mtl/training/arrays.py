@@ -62,9 +62,11 @@ class ArrayCache:
         unfinished = path.with_suffix(f".{os.getpid()}.part")
         try:
             target = np.lib.format.open_memmap(unfinished, mode="w+", dtype=dtype, shape=shape)
+            _allocate(unfinished)
             yield target
             target.flush()
-            os.replace(unfinished, path)
+            with contextlib.suppress(FileNotFoundError):  # the folder may be deleted at any time
+                os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
 
@@ -80,3 +82,10 @@ class ArrayCache:
                     break
                 path.unlink(missing_ok=True)
                 total -= bytes_
+
+
+def _allocate(path: Path) -> None:
+    """Takes the disk space now: a write into a map that finds the disk full would kill the process."""
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)

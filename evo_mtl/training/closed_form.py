@@ -134,6 +134,12 @@ def choose_ridge(
     return RidgeHead(*parts.head(alphas[best]), float(alphas[best]), errors[best])
 
 
+def ridge_multiply_adds(num_examples: int, width: int) -> float:
+    """Planned multiply-adds of :func:`choose_ridge`: the Gram matrix of the smaller form, its decomposition."""
+    smaller = min(num_examples, width)
+    return float(num_examples * width * smaller + 5 * smaller**3)
+
+
 def nearest_class_mean(features: Array, labels: Array, num_classes: int) -> tuple[Tensor, Tensor]:
     """The head whose highest score is the nearest class mean: ``mean_c . x - |mean_c|^2 / 2``.
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,49 +12,27 @@ from torch import Tensor, nn
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.genome.genome import Genome
-from evo_mtl.network.forward import CHUNK, SharedRoutes, run_dynamic
-from evo_mtl.network.route import Route
-from evo_mtl.training.kept import Frontier
+from evo_mtl.network.heads import Head
+from evo_mtl.training.inputs import Gathered, Inputs
+from evo_mtl.training.open_part import OpenPart, Snapshot
+from evo_mtl.training.optimizers import learning_rates, make_optimizer, set_learning_rate
+from evo_mtl.training.spent import Spent
+from evo_mtl.training.stacked import StackedSteps
 
 
 @dataclass(frozen=True)
-class OpenPart:
-    """What a candidate trains, and how to run it.
+class Member:
+    """One of the candidates that are trained together.
 
     Attributes:
-        route: The candidate's route.
-        own: Slot to the module that belongs to the candidate alone.
-        shared: Frozen components and how activations are laid out.
+        part: What is trained.
+        genome: Its training hyperparameters.
+        rng: Orders its training images.
     """
 
-    route: Route
-    own: Mapping[str, nn.Module]
-    shared: SharedRoutes
-
-    def logits(self, known: Mapping[int, Any]) -> Tensor:
-        """Logits ``(B, K)`` for the frontier's rows of a batch."""
-        return run_dynamic(self.route, self.shared.modules, self.own, known, self.shared.tokens)
-
-    def train(self, norm: str) -> None:
-        """Puts own modules into training mode; with ``norm`` ``"eval"`` statistics stay as they are."""
-        for module in self.own.values():
-            module.train(norm == "train")
-
-    def eval(self) -> None:
-        """Puts own modules into eval mode."""
-        for module in self.own.values():
-            module.eval()
-
-    @torch.no_grad()
-    def all_logits(self, frontier: Frontier) -> np.ndarray:
-        """Logits ``(N, K)`` in eval mode, in chunks of the one fixed size, the last one padded."""
-        self.eval()
-        parts = []
-        for start in range(0, len(frontier), CHUNK):
-            index = np.arange(start, min(start + CHUNK, len(frontier)))
-            padded = np.concatenate([index, np.full(CHUNK - len(index), index[-1])])
-            parts.append(self.logits(frontier[padded])[: len(index)].cpu().numpy())
-        return np.concatenate(parts)
+    part: OpenPart
+    genome: Genome
+    rng: np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -77,120 +53,151 @@ class Fitted:
 def fit(
     part: OpenPart,
     genome: Genome,
-    train: Sequence[Frontier],
+    train: Sequence[Inputs],
     labels: np.ndarray,
-    validation: Frontier,
+    validation: Inputs,
     quality: Callable[[np.ndarray], float],
     validations: int,
     rng: np.random.Generator,
 ) -> Fitted:
-    """Trains the own modules in place and leaves the best validated snapshot in them.
-
-    Args:
-        part: What is trained.
-        genome: Its training hyperparameters.
-        train: The training images' frontier, one a view; epoch ``e`` uses view ``e`` modulo their number.
-        labels: ``(N,)`` of the training images.
-        validation: The validation images' frontier.
-        quality: From validation logits ``(M, K)`` to the task's metric; higher is better.
-        validations: Times it is validated, evenly over the steps; the start is validated besides.
-        rng: Orders the training images.
+    """Trains one open part; see :func:`fit_together`.
 
     Raises:
         CandidateError: The loss is not finite any more.
     """
-    parameters = [p for module in part.own.values() for p in module.parameters()]
-    optimizer = make_optimizer(genome, parameters)
-    targets = torch.tensor(labels, device=part.shared.device)
-    batch = min(genome["batch_size"], len(labels))
-    steps_per_epoch = max(len(labels) // batch, 1)
-    total = steps_per_epoch * genome["epochs"]
-    checks = sorted({math.ceil(total * (i + 1) / validations) for i in range(validations)})
-    norm = genome["norm"] if batch > 1 else "eval"
-
-    logits = part.all_logits(validation)
-    curve, best = [quality(logits)], Snapshot.take(part.own, 0, logits)
-    order = np.empty(0, dtype=np.int64)
-    for step in range(total):
-        epoch, place = divmod(step, steps_per_epoch)
-        if place == 0:
-            order = rng.permutation(len(labels))
-        if place == 0 or step in checks:
-            part.train(norm)
-        index = order[place * batch : (place + 1) * batch]
-        loss = nn.functional.cross_entropy(
-            part.logits(train[epoch % len(train)][index]),
-            targets[torch.from_numpy(index)],
-            label_smoothing=genome["label_smoothing"],
-        )
-        set_learning_rate(optimizer, genome, step, total)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if genome["clip_norm"]:
-            nn.utils.clip_grad_norm_(parameters, genome["clip_norm"])
-        optimizer.step()
-        if step + 1 in checks:
-            if not math.isfinite(loss.item()):
-                raise CandidateError("the loss is not a finite number")
-            logits = part.all_logits(validation)
-            curve.append(quality(logits))
-            if curve[-1] >= curve[best.place]:
-                best = Snapshot.take(part.own, len(curve) - 1, logits)
-    best.restore(part.own)
-    part.eval()
-    return Fitted(tuple(curve), best.place, best.logits)
+    member = Member(part, genome, rng)
+    found = fit_together([member], train, labels, validation, quality, validations)[0]
+    if isinstance(found, CandidateError):
+        raise found
+    return found
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """The own modules' weights at one validation."""
+def fit_together(
+    members: Sequence[Member],
+    train: Sequence[Inputs],
+    labels: np.ndarray,
+    validation: Inputs,
+    quality: Callable[[np.ndarray], float],
+    validations: int,
+    spent: Spent | None = None,
+) -> list[Fitted | CandidateError]:
+    """Trains the members' own modules in place and leaves the best validated snapshot in them.
 
-    place: int
-    states: Mapping[str, Mapping[str, Any]]
-    logits: np.ndarray
+    Several members are stacked (:mod:`evo_mtl.training.stacked`): each is trained as if alone, up to rounding.
 
-    @classmethod
-    def take(cls, own: Mapping[str, nn.Module], place: int, logits: np.ndarray) -> Snapshot:
-        """Copies the weights."""
-        return cls(place, {slot: copy.deepcopy(m.state_dict()) for slot, m in own.items()}, logits)
+    Args:
+        members: What is trained; of one open shape, batch size, number of epochs and kind of optimiser.
+        train: The training images, one a view; epoch ``e`` uses view ``e`` modulo their number.
+        labels: ``(N,)`` of the training images.
+        validation: The validation images.
+        quality: From validation logits ``(V, K)`` to the task's metric; higher is better.
+        validations: Times each is validated, evenly over the steps; the start is validated besides.
+        spent: Counts the seconds of validation apart.
 
-    def restore(self, own: Mapping[str, nn.Module]) -> None:
-        """Puts the weights back."""
-        for slot, module in own.items():
-            module.load_state_dict(self.states[slot])
-
-
-def make_optimizer(genome: Genome, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """The genome's optimiser; weight decay acts on matrices and kernels, not on norms and biases."""
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": genome["weight_decay"]},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    rate = genome["learning_rate"]
-    if genome["optimizer"] == "adamw":
-        return torch.optim.AdamW(groups, lr=rate, betas=(genome["momentum"], 0.999))
-    nesterov = bool(genome["nesterov"] and genome["momentum"] > 0)
-    return torch.optim.SGD(groups, lr=rate, momentum=genome["momentum"], nesterov=nesterov)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, genome: Genome, step: int, total: int) -> None:
-    """Sets the rate of a step: a linear warm-up, then constant or a half cosine down to zero."""
-    for group in optimizer.param_groups:
-        group["lr"] = genome["learning_rate"] * schedule(
-            genome["schedule"], genome["warmup_share"], step, total
-        )
-
-
-def schedule(name: str, warmup_share: float, step: int, total: int) -> float:
-    """The share of the learning rate at a step.
-
-    Example:
-        >>> [round(schedule("cosine", 0.2, step, 10), 2) for step in (0, 1, 2, 6, 9)]
-        [0.5, 1.0, 1.0, 0.5, 0.04]
+    Returns:
+        For each member what training gave, or that its loss was not finite when it was validated.
     """
-    warmup = round(warmup_share * total)
-    if step < warmup:
-        return (step + 1) / warmup
-    if name == "constant":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
+    parts, inputs = _condensed([member.part for member in members], [*train, validation])
+    genomes = [member.genome for member in members]
+    batch = min(genomes[0]["batch_size"], len(labels))
+    per_epoch = max(len(labels) // batch, 1)
+    total = per_epoch * genomes[0]["epochs"]
+    checks = {math.ceil(total * (i + 1) / validations) for i in range(validations)}
+    norm = genomes[0]["norm"] if batch > 1 else "eval"
+    rates = np.stack([learning_rates(genome, total) for genome in genomes], axis=1)
+    targets = torch.tensor(labels, device=parts[0].shared.device)
+
+    tracks = [_Track(part, inputs[-1], quality, spent or Spent()) for part in parts]
+    for track in tracks:
+        track.validate()
+    # Last, for it makes the weights of stacked members views.
+    steps = StackedSteps(parts, genomes) if len(parts) > 1 else _Steps(parts[0], genomes[0])
+    for step in range(total):
+        epoch, place = divmod(step, per_epoch)
+        if place == 0:
+            orders = np.stack([member.rng.permutation(len(labels)) for member in members])
+            ordered = targets[torch.from_numpy(orders).to(targets.device)]
+        if step == 0 or step in checks:
+            for part in parts:
+                part.train(norm)
+        now = slice(place * batch, (place + 1) * batch)
+        losses = steps.step(inputs[epoch % len(train)], orders[:, now], ordered[:, now], rates[step])
+        if step + 1 in checks:
+            for track, finite in zip(tracks, losses.isfinite().tolist(), strict=True):
+                if not finite:
+                    track.error = CandidateError("the loss is not a finite number")
+                elif track.error is None:
+                    track.validate()
+            if all(track.error for track in tracks):
+                break
+    return [track.finish() for track in tracks]
+
+
+class _Steps:
+    """Steps of gradient descent for one open part; see :class:`StackedSteps`."""
+
+    def __init__(self, part: OpenPart, genome: Genome) -> None:
+        self._part = part
+        self._parameters = [p for module in part.own.values() for p in module.parameters()]
+        self._optimizer = make_optimizer(genome, self._parameters)
+        self._smoothing: float = genome["label_smoothing"]
+        self._clip: float = genome["clip_norm"]
+
+    def step(self, inputs: Inputs, index: np.ndarray, targets: Tensor, rates: np.ndarray) -> Tensor:
+        """One step on ``index`` ``(1, B)``; its loss ``(1,)``."""
+        logits = self._part.logits(inputs[index[0]])
+        loss = nn.functional.cross_entropy(logits, targets[0], label_smoothing=self._smoothing)
+        set_learning_rate(self._optimizer, float(rates[0]))
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self._clip:
+            nn.utils.clip_grad_norm_(self._parameters, self._clip)
+        self._optimizer.step()
+        return loss.detach().view(1)
+
+
+class _Track:
+    """One member's curve and best snapshot."""
+
+    def __init__(
+        self, part: OpenPart, validation: Inputs, quality: Callable[[np.ndarray], float], spent: Spent
+    ) -> None:
+        self._part, self._validation, self._quality, self._spent = part, validation, quality, spent
+        self._curve: list[float] = []
+        self._best: Snapshot | None = None
+        self.error: CandidateError | None = None
+
+    def validate(self) -> None:
+        """A further point of the curve; of equally good ones the last is the best."""
+        with self._spent.on("validation"):
+            logits = self._part.all_logits(self._validation)
+            self._curve.append(self._quality(logits))
+            if self._best is None or self._curve[-1] >= self._curve[self._best.place]:
+                self._best = Snapshot.take(self._part.own, len(self._curve) - 1, logits)
+
+    def finish(self) -> Fitted | CandidateError:
+        """Puts the best weights back."""
+        if self.error is not None:
+            return self.error
+        assert self._best is not None
+        self._best.restore(self._part.own)
+        self._part.eval()
+        return Fitted(tuple(self._curve), self._best.place, self._best.logits)
+
+
+def _condensed(parts: Sequence[OpenPart], inputs: Sequence[Inputs]) -> tuple[list[OpenPart], list[Inputs]]:
+    """Heads on gathered taps as linear maps of taps that are standardised once; anything else as it is.
+
+    Standardisation treats every number by itself, so no bit depends on when it is done.
+    """
+    heads = [part.own["head"] for part in parts if set(part.own) == {"head"}]
+    plain = [h for h in heads if isinstance(h, Head) and h.projection is None and h.temperature == 1]
+    gathered = [each for each in inputs if isinstance(each, Gathered)]
+    if len(plain) < len(parts) or len(gathered) < len(inputs):
+        return list(parts), list(inputs)
+    first = plain[0]
+    if not all(torch.equal(h.mean, first.mean) and torch.equal(h.scale, first.scale) for h in plain):
+        return list(parts), list(inputs)
+    with torch.no_grad():
+        ready = [Gathered(each.place, first.features(each.matrix)) for each in gathered]
+    return [replace(part, own={"head": head.linear}) for part, head in zip(parts, plain)], [*ready]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ import numpy as np
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS
-from evo_mtl.streams.task import Split, Task, load_images
+from evo_mtl.streams.task import Split, Task, load_images_at
 from evo_mtl.streams.views import view
 from evo_mtl.training.arrays import ArrayCache
+from evo_mtl.training.spent import Spent
 
 
 class TaskImages:
@@ -22,12 +23,23 @@ class TaskImages:
         task: The task; it holds no test images.
         seed: The run's seed, which names the draws of the views.
         cache: Where decoded arrays are kept.
+        sizes: Image sizes that may be asked for: an image is decoded once for all of them.
+        spent: Counts the seconds.
     """
 
-    def __init__(self, task: Task, seed: int, cache: ArrayCache) -> None:
+    def __init__(
+        self,
+        task: Task,
+        seed: int,
+        cache: ArrayCache,
+        sizes: Sequence[int] = (),
+        spent: Spent | None = None,
+    ) -> None:
         self.task = task
         self._seed = seed
         self._cache = cache
+        self._sizes = frozenset(sizes)
+        self._spent = spent or Spent()
 
     def train(self, genome: Genome, index: int) -> tuple[str, np.ndarray]:
         """Key and pixels of a view of the training images; view 0 is the images as they are."""
@@ -45,16 +57,28 @@ class TaskImages:
                 plain if index == 0 else view(plain, seed=self._seed, address=address, index=index, **options)
             )
 
-        return key, self._cache.get(key, make)
+        with self._spent.on("images"):
+            return key, self._cache.get(key, make)
 
     def validation(self, genome: Genome) -> tuple[str, np.ndarray]:
         """Key and pixels of the validation images."""
         size = genome["image_size"]
         key = self._key(self.task.validation, size, {})
-        return key, self._plain(self.task.validation, size)
+        with self._spent.on("images"):
+            return key, self._plain(self.task.validation, size)
 
     def _plain(self, split: Split, size: int) -> np.ndarray:
-        return self._cache.get(self._key(split, size, {}), lambda: load_images(split, size))
+        key = self._key(split, size, {})
+        found = self._cache.find(key)
+        if found is not None:
+            return found
+        sizes = sorted(self._sizes | {size})
+        if sum(len(split) * 3 * s * s for s in sizes) > self._cache.max_bytes // 4:
+            sizes = [size]
+        made = load_images_at(split, sizes)
+        for each, array in made.items():
+            self._cache.keep(self._key(split, each, {}), array)
+        return made[size]
 
     def _key(self, split: Split, size: int, options: Mapping[str, Any]) -> str:
         return digest(

@@ -7,13 +7,15 @@ the numbers are the same either way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from evo_mtl.files import digest
-from evo_mtl.network.forward import CHUNK, Activation, SharedRoutes, normalise
+from evo_mtl.network.forward import CHUNK, Activation, SharedRoutes, missing_behind, normalise, padded
 from evo_mtl.network.route import PIXELS, Route
 from evo_mtl.training.arrays import ArrayCache
 
@@ -27,16 +29,30 @@ class Frontier:
         arrays: Frontier place to kept arrays (one a tensor, channels last); places missing here are
             computed for each batch.
         shared: Runs the frozen nodes.
+        device_bytes: Kept arrays are moved to the device once, the first ones first, while they fit into
+            so much; by default half of what is free on a GPU, nothing on a CPU.
     """
 
     def __init__(
-        self, route: Route, images: np.ndarray, arrays: dict[int, list[np.ndarray]], shared: SharedRoutes
+        self,
+        route: Route,
+        images: np.ndarray,
+        arrays: dict[int, list[np.ndarray]],
+        shared: SharedRoutes,
+        device_bytes: int | None = None,
     ) -> None:
         self._route = route
         self._images = images
         self._arrays = arrays
         self._shared = shared
         self._missing = [i for i in route.frontier if i not in arrays and i != PIXELS]
+        spare = _spare_bytes(shared.device) if device_bytes is None else device_bytes
+        self._resident: dict[int, list[torch.Tensor]] = {}
+        for i, kept in arrays.items():
+            spare -= sum(array.nbytes for array in kept)
+            if spare < 0:
+                break
+            self._resident[i] = [_typed(torch.from_numpy(np.array(a)).to(shared.device)) for a in kept]
 
     def __len__(self) -> int:
         return len(self._images)
@@ -47,7 +63,11 @@ class Frontier:
         known = {
             i: _as_activation([torch.from_numpy(array[index]).to(device) for array in arrays])
             for i, arrays in self._arrays.items()
+            if i not in self._resident
         }
+        if self._resident:
+            there = torch.from_numpy(index).to(device)
+            known |= {i: _as_activation([t[there] for t in kept]) for i, kept in self._resident.items()}
         if PIXELS in self._route.frontier:
             pixels = torch.from_numpy(self._images[index]).to(device)
             known[PIXELS] = normalise(pixels, self._route.preprocessing)
@@ -78,53 +98,150 @@ def frontier(
         shared: Runs the frozen nodes.
         cache: Where activations are kept.
     """
-    keys, machine = route.keys(), _machine(shared)
-    names = {i: digest(f"{keys[i]} {data_key} {machine}".encode()) for i in route.frontier if i != PIXELS}
-    arrays = {i: found for i, name in names.items() if (found := _find(cache, name))}
-    missing = [i for i in names if i not in arrays]
-    if missing and len(images):
-        arrays |= _compute_all(route, images, missing, names, shared, cache)
-    return Frontier(route, images, arrays, shared)
+    places = [i for i in route.frontier if i != PIXELS]
+    found = frozen_pass([route], [places], images, data_key, shared, cache, cache.max_bytes // 2)
+    return Frontier(route, images, found[0], shared)
 
 
-def _compute_all(
-    route: Route,
+def frozen_pass(
+    routes: Sequence[Route],
+    wanted: Sequence[Sequence[int]],
     images: np.ndarray,
-    places: Sequence[int],
-    names: dict[int, str],
+    data_key: str,
     shared: SharedRoutes,
     cache: ArrayCache,
-) -> dict[int, list[np.ndarray]]:
-    size = route.preprocessing.image_size
+    max_bytes: int,
+) -> list[dict[int, list[np.ndarray]]]:
+    """Frozen nodes' outputs over all images: found where they are kept, the others made in one pass and kept.
 
-    def chunk(start: int) -> dict[int, list[np.ndarray]]:
-        found = shared.outputs([route], [places], {size: images[start : start + CHUNK]})[0]
-        return {i: _as_arrays(activation) for i, activation in found.items()}
+    A node that several routes share is run once, and the pass starts from the deepest activations that
+    are kept already.
 
-    first = chunk(0)
-    share = cache.max_bytes // 2
-    fits = {
-        i: sum(a.nbytes for a in found) * len(images) // max(len(found[0]), 1) <= share
-        for i, found in first.items()
-    }
-    kept = {i: [np.empty((len(images), *a.shape[1:]), a.dtype) for a in first[i]] for i in places if fits[i]}
-    if not kept:
-        return {}
-    for start in range(0, len(images), CHUNK):
-        part = first if start == 0 else chunk(start)
-        for i, targets in kept.items():
-            for target, source in zip(targets, part[i], strict=True):
-                target[start : start + CHUNK] = source
-    for i, made in kept.items():
-        for place, array in enumerate(made):
-            cache.keep(_file(names[i], place, len(made)), array)
-    return {i: _find(cache, names[i]) or made for i, made in kept.items()}
+    Args:
+        routes: Of one preprocessing.
+        wanted: For each route, places of frozen nodes.
+        images: Pixels ``(N, S, S, 3)`` uint8.
+        data_key: Names those pixels.
+        shared: Runs the nodes.
+        cache: Where arrays are kept.
+        max_bytes: What this pass may keep; the smallest arrays go first, the others are left out.
+
+    Returns:
+        For each route, place to arrays ``(N, ...)`` (two for an activation that is a pair).
+    """
+    machine = _machine(shared)
+    found: dict[str, list[np.ndarray]] = {}
+
+    def name(key: str) -> str:
+        return digest(f"{key} {data_key} {machine}".encode())
+
+    def lookup(key: str) -> list[np.ndarray]:
+        if key not in found:
+            found[key] = _find(cache, name(key))
+        return found[key]
+
+    keys = [route.keys() for route in routes]
+    missing: list[list[int]] = []
+    claimed: set[str] = set()
+    for own, places in zip(keys, wanted, strict=True):
+        missing.append([i for i in places if own[i] not in claimed and not lookup(own[i])])
+        claimed.update(own[i] for i in missing[-1])
+    if claimed and len(images):
+        starts: dict[str, list[np.ndarray]] = {}
+        for route, own, places in zip(routes, keys, missing, strict=True):
+
+            def there(i: int, own: tuple[str, ...] = own) -> bool:
+                return i != PIXELS and own[i] not in claimed and bool(lookup(own[i]))
+
+            run = missing_behind(route, places, there)
+            inputs = {j for i in run if i != PIXELS for j in route.nodes[i].inputs} - run
+            starts |= {own[j]: lookup(own[j]) for j in inputs}
+        one = _Pass(routes, keys, missing, images, starts, shared)
+        found |= one.run(name, cache, max_bytes)
+    return [
+        {i: found[own[i]] for i in places if found[own[i]]} for own, places in zip(keys, wanted, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One pass over the images, chunk by chunk."""
+
+    routes: Sequence[Route]
+    keys: Sequence[tuple[str, ...]]
+    missing: Sequence[Sequence[int]]
+    images: np.ndarray
+    starts: Mapping[str, list[np.ndarray]]
+    shared: SharedRoutes
+
+    def chunk(self, start: int) -> dict[str, list[np.ndarray]]:
+        """Outputs of the missing nodes by key, for ``CHUNK`` images from ``start`` on."""
+        device, size = self.shared.device, self.routes[0].preprocessing.image_size
+        part = slice(start, start + CHUNK)
+        kept = {
+            key: _as_activation([torch.from_numpy(padded(array[part])).to(device) for array in arrays])
+            for key, arrays in self.starts.items()
+        }
+        outputs = self.shared.outputs(self.routes, self.missing, {size: self.images[part]}, kept)
+        return {
+            own[i]: _as_arrays(activation)
+            for own, places in zip(self.keys, outputs, strict=True)
+            for i, activation in places.items()
+        }
+
+    def run(
+        self, name: Callable[[str], str], cache: ArrayCache, max_bytes: int
+    ) -> dict[str, list[np.ndarray]]:
+        """The missing nodes' arrays by key, empty for one that did not fit."""
+        first, count = self.chunk(0), len(self.images)
+        rows = min(CHUNK, count)
+        sizes = {key: sum(a.nbytes for a in arrays) * count // rows for key, arrays in first.items()}
+        left = max_bytes
+        kept: list[str] = []
+        for key in sorted(sizes, key=lambda key: (sizes[key], key)):
+            if sizes[key] <= left:
+                kept.append(key)
+                left -= sizes[key]
+        # What is pooled is small and never run again for each batch: it is at least held in memory.
+        held = [key for key, arrays in first.items() if key not in kept and arrays[0].ndim == 2]
+        if not kept and not held:
+            return {key: [] for key in first}
+        with contextlib.ExitStack() as stack:
+            targets = {
+                key: [
+                    _target(
+                        stack, cache, _file(name(key), i, len(first[key])), (count, *a.shape[1:]), a.dtype
+                    )
+                    for i, a in enumerate(first[key])
+                ]
+                for key in kept
+            }
+            for key in held:
+                targets[key] = [np.empty((count, *a.shape[1:]), a.dtype) for a in first[key]]
+            for start in range(0, count, CHUNK):
+                part = first if start == 0 else self.chunk(start)
+                for key, arrays in targets.items():
+                    for target, source in zip(arrays, part[key], strict=True):
+                        target[start : start + CHUNK] = source
+        return {key: _find(cache, name(key)) or targets.get(key, []) for key in first}
+
+
+def _target(
+    stack: contextlib.ExitStack, cache: ArrayCache, name: str, shape: tuple[int, ...], dtype: np.dtype
+) -> np.ndarray:
+    """An array to fill: kept on disk, or in memory alone when the disk does not take it."""
+    try:
+        return stack.enter_context(cache.writing(name, shape, dtype))
+    except OSError:
+        return np.empty(shape, dtype)
 
 
 def _machine(shared: SharedRoutes) -> str:
     """What the last bits of an activation depend on besides weights and images: a cache may be shared."""
-    kind = torch.backends.cpu.get_cpu_capability() if shared.device.type == "cpu" else ""
-    return f"{torch.__version__} {shared.device} {kind} {torch.get_num_threads()}"
+    if shared.device.type == "cuda":
+        return f"{torch.__version__} {torch.cuda.get_device_name(shared.device)} folded"
+    kind = torch.backends.cpu.get_cpu_capability()
+    return f"{torch.__version__} {shared.device} {kind} {torch.get_num_threads()} folded"
 
 
 def _find(cache: ArrayCache, name: str) -> list[np.ndarray]:
@@ -142,15 +259,22 @@ def _file(name: str, place: int, count: int) -> str:
 
 def _as_arrays(activation: Activation) -> list[np.ndarray]:
     tensors = activation if isinstance(activation, tuple) else (activation,)
-    return [
-        (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).contiguous().cpu().numpy()
-        for tensor in tensors
-    ]
+    plain = [(t.permute(0, 2, 3, 1) if t.ndim == 4 else t).contiguous().cpu() for t in tensors]
+    # numpy has no bfloat16: its bits are kept as the whole numbers that they are, too.
+    return [(t.view(torch.uint16) if t.dtype == torch.bfloat16 else t).numpy() for t in plain]
 
 
 def _as_activation(tensors: list[torch.Tensor]) -> Activation:
-    shaped = [tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor for tensor in tensors]
+    shaped = [t.permute(0, 3, 1, 2) if t.ndim == 4 else t for t in map(_typed, tensors)]
     return shaped[0] if len(shaped) == 1 else tuple(shaped)
+
+
+def _typed(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor
+
+
+def _spare_bytes(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 0
 
 
 def _joined(parts: list[Activation]) -> Activation:

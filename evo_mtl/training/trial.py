@@ -6,8 +6,8 @@ run's seed: any worker may do it, in any order, again, with the same outcome.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,20 +17,21 @@ from torch import nn
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.genome.genome import Genome
-from evo_mtl.network.adapters import ConvAdapter, TokenAdapter, make_adapter
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.heads import Head
 from evo_mtl.network.layout import TrunkLayout
-from evo_mtl.network.pooling import pooled_size
-from evo_mtl.network.route import Node, Route
-from evo_mtl.seeding import generator, torch_seed
+from evo_mtl.seeding import generator
 from evo_mtl.training import metrics
 from evo_mtl.training.arrays import ArrayCache
-from evo_mtl.training.fit import OpenPart, fit
-from evo_mtl.training.heads import calibrate, new_head, solve_head
+from evo_mtl.training.fit import Fitted, Member, fit_together
+from evo_mtl.training.heads import calibrate, solve_head
 from evo_mtl.training.images import TaskImages
-from evo_mtl.training.kept import Frontier, frontier
+from evo_mtl.training.inputs import Gathered, Inputs, PixelsOnly
+from evo_mtl.training.kept import frontier
+from evo_mtl.training.open_part import OpenPart
+from evo_mtl.training.own import component_spec, in_features, own_modules
+from evo_mtl.training.spent import Spent
 
 Write = Callable[[Mapping[str, torch.Tensor], Mapping[str, Any]], str]
 """From tensors and spec to the digest of the component that was written."""
@@ -48,6 +49,8 @@ class Bench:
         images: The task's training and validation pixels.
         cache: Kept activations.
         validations: Validations while a child trains.
+        keeping: Whether activations of frozen stages are kept; without, every batch runs the whole route.
+        spent: Counts seconds by kind of work.
     """
 
     seed: int
@@ -57,6 +60,8 @@ class Bench:
     images: TaskImages
     cache: ArrayCache
     validations: int
+    keeping: bool = True
+    spent: Spent = field(default_factory=Spent)
 
 
 @dataclass(frozen=True)
@@ -78,16 +83,67 @@ class Outcome:
     notes: Mapping[str, Any]
 
 
+GATHERED_BYTES = 2**28
+"""What a head reads of all training views is gathered in memory while it is no larger than this."""
+
+
 def try_candidate(candidate: Candidate, bench: Bench) -> Outcome:
     """Fits a candidate and writes what it trained; a candidate that cannot be fitted is an outcome too."""
+
+    def attempt() -> Outcome:
+        prepared = _prepare(candidate, bench)
+        fitted = _fit([prepared], bench)[0] if candidate.genome.head.trained else None
+        return _finish(prepared, fitted, bench)
+
+    return _caught(attempt)
+
+
+def try_group(candidates: Sequence[Candidate], bench: Bench) -> list[Outcome]:
+    """Fits candidates that :func:`evo_mtl.training.groups.stackable` put together; outcomes in their order.
+
+    Numbers differ in their last bits from those of a candidate tried alone, so the notes of each say who
+    was in the group. One that fails leaves the others as they are.
+    """
+    if len(candidates) == 1:
+        return [try_candidate(candidates[0], bench)]
     try:
-        return _try(candidate, bench)
-    except CandidateError as error:
-        return Outcome(f"failed: {error}", 0.0, (), {}, {})
+        outcomes = _try_together(candidates, bench)
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
-        return Outcome("failed: out of memory", 0.0, (), {}, {})
+        return [try_candidate(candidate, bench) for candidate in candidates]
+    group = [candidate.child for candidate in candidates]
+    return [replace(outcome, notes={**outcome.notes, "group": group}) for outcome in outcomes]
+
+
+def _try_together(candidates: Sequence[Candidate], bench: Bench) -> list[Outcome]:
+    found: dict[int, Outcome] = {}
+    ready: dict[int, _Prepared] = {}
+    for place, candidate in enumerate(candidates):
+        try:
+            ready[place] = _prepare(candidate, bench, next(iter(ready.values()), None))
+        except CandidateError as error:
+            found[place] = _failed(error)
+    if ready:
+        fits = _fit(list(ready.values()), bench)
+        for (place, prepared), fitted in zip(ready.items(), fits, strict=True):
+            found[place] = _caught(lambda p=prepared, f=fitted: _finish(p, f, bench))  # type: ignore[misc]
+    return [found[place] for place in range(len(candidates))]
+
+
+def _caught(attempt: Callable[[], Outcome]) -> Outcome:
+    try:
+        return attempt()
+    except CandidateError as error:
+        return _failed(error)
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        return _failed("out of memory")
+
+
+def _failed(reason: object) -> Outcome:
+    return Outcome(f"failed: {reason}", 0.0, (), {}, {})
 
 
 def _out_of_memory(error: Exception) -> bool:
@@ -95,104 +151,105 @@ def _out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
-def _try(candidate: Candidate, bench: Bench) -> Outcome:
-    genome, task = candidate.genome, bench.images.task
-    route = assemble(genome, bench.layout.mean, bench.layout.std)
-    own = _own_modules(candidate, route, bench)
-    part = OpenPart(route, own, bench.shared)
-    views = genome["views"] if genome.head.trained else 1
-    train = [_frontier(route, bench, bench.images.train(genome, v)) for v in range(views)]
-    validation = _frontier(route, bench, bench.images.validation(genome))
-    labels, truth = task.train.labels, task.validation.labels
+@dataclass(frozen=True)
+class _Prepared:
+    """A candidate with its modules and what they are run from, its head solved or made ready."""
 
-    head = own["head"]
+    candidate: Candidate
+    part: OpenPart
+    train: Sequence[Inputs]
+    validation: Inputs
+    notes: Mapping[str, Any]
+
+
+def _prepare(candidate: Candidate, bench: Bench, like: _Prepared | None = None) -> _Prepared:
+    """Makes a candidate ready; one that reads what another does shares its inputs."""
+    genome = candidate.genome
+    route = assemble(genome, bench.layout.mean, bench.layout.std)
+    num_classes = len(bench.images.task.classes)
+    own = own_modules(candidate, route, bench.layout, num_classes, bench.seed, bench.shared)
+    part = OpenPart(route, own, bench.shared)
+    if like is None:
+        views = genome["views"] if genome.head.trained else 1
+        train = [_inputs(part, genome, bench, bench.images.train(genome, v), views) for v in range(views)]
+        validation = _inputs(part, genome, bench, bench.images.validation(genome), views)
+    else:
+        train, validation = list(like.train), like.validation
+    head = part.own["head"]
     assert isinstance(head, Head)
     notes: dict[str, Any] = {}
     if genome.head.component is None:
-        notes |= solve_head(head, genome, _taps(part, train[0]), labels)
+        with bench.spent.on("solve"):
+            notes |= solve_head(head, genome, _taps(part, train[0]), bench.images.task.train.labels)
     else:
         head.temperature.fill_(1.0)  # training sees plain logits; the child is calibrated anew
+    return _Prepared(candidate, part, train, validation, notes)
 
-    def quality(logits: np.ndarray) -> float:
-        return metrics.score(task.metric, logits.argmax(1), truth)
 
-    if genome.head.trained:
-        rng = generator(bench.seed, *candidate.address, "order")
-        fitted = fit(part, genome, train, labels, validation, quality, bench.validations, rng)
+def _fit(prepared: Sequence[_Prepared], bench: Bench) -> list[Fitted | CandidateError]:
+    """Trains by gradient descent."""
+    members = [
+        Member(one.part, one.candidate.genome, generator(bench.seed, *one.candidate.address, "order"))
+        for one in prepared
+    ]
+    first, labels = prepared[0], bench.images.task.train.labels
+    with bench.spent.on("open"):
+        return fit_together(
+            members, first.train, labels, first.validation, _quality(bench), bench.validations, bench.spent
+        )
+
+
+def _finish(prepared: _Prepared, fitted: Fitted | CandidateError | None, bench: Bench) -> Outcome:
+    """Calibrates a fitted candidate and writes its components."""
+    part, route, notes = prepared.part, prepared.part.route, dict(prepared.notes)
+    if isinstance(fitted, CandidateError):
+        raise fitted
+    if fitted is not None:
         curve, logits, notes["best"] = fitted.curve, fitted.logits, fitted.best
     else:
-        logits = part.all_logits(validation)
-        curve = (quality(logits),)
+        with bench.spent.on("validation"):
+            logits = part.all_logits(prepared.validation)
+            curve = (_quality(bench)(logits),)
     if not np.isfinite(logits).all():
         raise CandidateError("a validation logit is not a finite number")
-    notes["temperature"] = calibrate(head, logits, truth)
-    trained = {
-        node.slot: bench.write(own[node.slot].state_dict(), _spec(node, own[node.slot], bench.layout))
-        for node in route.nodes
-        if node.open
-    }
+    head = part.own["head"]
+    assert isinstance(head, Head)
+    notes["temperature"] = calibrate(head, logits, bench.images.task.validation.labels)
+    with bench.spent.on("archive"):
+        trained = {
+            node.slot: bench.write(
+                part.own[node.slot].state_dict(), component_spec(node, part.own[node.slot], bench.layout)
+            )
+            for node in route.nodes
+            if node.open
+        }
     return Outcome("ok", max(curve), tuple(curve), trained, notes)
 
 
-def _frontier(route: Route, bench: Bench, images: tuple[str, np.ndarray]) -> Frontier:
+def _quality(bench: Bench) -> Callable[[np.ndarray], float]:
+    """From validation logits to the task's metric."""
+    task = bench.images.task
+    return lambda logits: metrics.score(task.metric, logits.argmax(1), task.validation.labels)
+
+
+def _inputs(
+    part: OpenPart, genome: Genome, bench: Bench, images: tuple[str, np.ndarray], views: int
+) -> Inputs:
+    """What an open part is run from for some images; of ``views`` sets of training images, one."""
     key, pixels = images
-    return frontier(route, pixels, key, bench.shared, bench.cache)
+    if not bench.keeping:
+        return PixelsOnly(part.route, pixels, bench.shared.device)
+    with bench.spent.on("frozen"):
+        kept = frontier(part.route, pixels, key, bench.shared, bench.cache)
+        size = 4 * len(pixels) * in_features(genome, bench.layout)
+        if set(part.own) != {"head"} or views * size > GATHERED_BYTES:
+            return kept
+        return Gathered(len(part.route.nodes) - 2, _taps(part, kept))
 
 
-def _own_modules(candidate: Candidate, route: Route, bench: Bench) -> dict[str, nn.Module]:
-    """A module of its own for every open slot: a copy of what the genome names, or a fresh one."""
-    own: dict[str, nn.Module] = {}
-    for node in route.nodes:
-        if not node.open:
-            continue
-        if node.component is not None:
-            module = bench.shared.modules.fresh(node.component)
-        elif node.slot == "head":
-            module = _fresh_head(candidate, bench)
-        else:
-            module = _fresh_adapter(candidate, node, bench)
-        own[node.slot] = module.to(bench.shared.device).requires_grad_(True)
-    return own
-
-
-def _fresh_head(candidate: Candidate, bench: Bench) -> Head:
-    width = in_features(candidate.genome, bench.layout)
-    seed = torch_seed(bench.seed, *candidate.address, "projection")
-    return new_head(candidate.genome, width, len(bench.images.task.classes), seed)
-
-
-def _fresh_adapter(candidate: Candidate, node: Node, bench: Bench) -> nn.Module:
-    stage = int(node.slot.removeprefix("adapter:"))
-    gene = next(gene for gene in candidate.genome.adapters if gene.stage == stage)
-    drawn = torch.Generator().manual_seed(torch_seed(bench.seed, *candidate.address, node.slot))
-    layout = bench.layout
-    module = make_adapter(layout.kind, layout.channels[stage], gene.width, drawn)
-    return module.to(memory_format=torch.channels_last)
-
-
-def in_features(genome: Genome, layout: TrunkLayout) -> int:
-    """Numbers a genome's head reads."""
-    return sum(pooled_size(layout.channels[tap.stage], tap.grid) for tap in genome.taps)
-
-
-def _taps(part: OpenPart, train: Frontier) -> torch.Tensor:
+def _taps(part: OpenPart, train: Inputs) -> torch.Tensor:
     """What the head reads of every training image, ``(N, D)``: the logits of a head that hands on its input."""
+    if isinstance(train, Gathered):
+        return train.matrix
     reading = OpenPart(part.route, {**part.own, "head": nn.Identity()}, part.shared)
-    return torch.from_numpy(reading.all_logits(train))
-
-
-def _spec(node: Node, module: nn.Module, layout: TrunkLayout) -> dict[str, Any]:
-    if node.operation == "stage":
-        return layout.stage_spec(int(node.slot.removeprefix("stage:")))
-    if node.operation == "adapter":
-        stage = int(node.slot.removeprefix("adapter:"))
-        assert isinstance(module, ConvAdapter | TokenAdapter)
-        return layout.adapter_spec(stage, len(module.down.weight))
-    assert isinstance(module, Head)
-    return {
-        "kind": "head",
-        "in_features": len(module.mean),
-        "num_classes": module.linear.out_features,
-        "projection_width": 0 if module.projection is None else module.linear.in_features,
-        "projection_seed": module.projection_seed,
-    }
+    return torch.from_numpy(reading.all_logits(train)).to(part.shared.device)

@@ -6,13 +6,14 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from evo_mtl.engines.local import MAX_ATTEMPTS, ProcessEngine, SerialEngine, _Worker
+from evo_mtl.engines.jobs import Job, pass_job, trial_job
+from evo_mtl.engines.local import ProcessEngine, SerialEngine, _Worker
 from evo_mtl.engines.workbench import BenchPlan, plan_from_json
 from evo_mtl.errors import DataError, EvoMtlError
 from evo_mtl.evolution.candidate import Candidate
@@ -21,6 +22,7 @@ from evo_mtl.genome.space import TrunkFacts, read_space
 from evo_mtl.streams.config import read_stream
 from evo_mtl.streams.task import open_task
 from evo_mtl.testing.worlds import a_trunk, write_space, write_stream
+from evo_mtl.training.passes import planned_passes
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[BenchPlan, list[Can
         task=task,
         digest=open_task(task).digest,
         validations=2,
+        sizes=(32,),
         threads=1,
         device="cpu",
     )
@@ -58,8 +61,13 @@ def workers() -> Iterator[ProcessEngine]:
     engine.close()
 
 
-def silent(place: int, seconds: float) -> None:
+def silent(place: int, seconds: float, spent: Mapping[str, float]) -> None:
     pass
+
+
+def alone(tried: Sequence[Candidate]) -> list[Job]:
+    """A trial job for each candidate."""
+    return [trial_job([candidate]) for candidate in tried]
 
 
 def test_workers_give_the_outcomes_of_this_process_in_the_order_of_the_candidates(
@@ -67,13 +75,13 @@ def test_workers_give_the_outcomes_of_this_process_in_the_order_of_the_candidate
 ) -> None:
     plan, tried = world
     heard: list[int] = []
-    serial = SerialEngine().run(plan, tried, lambda place, seconds: heard.append(place))
+    serial = SerialEngine().run(plan, alone(tried), lambda place, seconds, spent: heard.append(place))
     assert heard == [0, 1, 2]
-    parallel = workers.run(plan, tried, lambda place, seconds: heard.append(place))
+    parallel = workers.run(plan, alone(tried), lambda place, seconds, spent: heard.append(place))
     assert parallel == serial
     assert sorted(heard[3:]) == [0, 1, 2]
-    assert [outcome["status"] for outcome in serial[:2]] == ["ok", "ok"]
-    assert serial[2]["status"].startswith("failed: ")
+    assert [outcome["status"] for [outcome] in serial[:2]] == ["ok", "ok"]
+    assert serial[2][0]["status"].startswith("failed: ")
 
 
 def test_a_trial_whose_worker_dies_is_done_again_with_the_same_outcome(
@@ -84,27 +92,24 @@ def test_a_trial_whose_worker_dies_is_done_again_with_the_same_outcome(
     victim = workers._workers[0]._process
     os.kill(victim.pid or 0, signal.SIGKILL)
     victim.join()
-    assert workers.run(plan, tried[:2], silent) == SerialEngine().run(plan, tried[:2], silent)
+    assert workers.run(plan, alone(tried[:2]), silent) == SerialEngine().run(plan, alone(tried[:2]), silent)
     assert {child.pid for child in multiprocessing.active_children()} != before
 
 
-def test_a_candidate_that_kills_every_worker_fails_and_the_others_go_on(
+def test_a_job_that_kills_every_worker_gives_nothing_and_the_others_go_on(
     world: tuple[BenchPlan, list[Candidate]], workers: ProcessEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, tried = world
     give = _Worker.give
 
-    def give_and_kill(
-        worker: _Worker, plan: BenchPlan, candidate: Candidate, place: int, attempt: int
-    ) -> None:
-        give(worker, plan, candidate, place, attempt)
+    def give_and_kill(worker: _Worker, plan: BenchPlan, job: Job, place: int, attempt: int) -> None:
+        give(worker, plan, job, place, attempt)
         if place == 0:
             worker._process.kill()
 
     monkeypatch.setattr(_Worker, "give", give_and_kill)
-    outcomes = workers.run(plan, [tried[1], tried[0]], silent)
-    assert outcomes[0]["status"] == f"failed: its worker died {MAX_ATTEMPTS} times"
-    assert outcomes[1] == SerialEngine().run(plan, tried[:1], silent)[0]
+    results = workers.run(plan, alone([tried[1], tried[0]]), silent)
+    assert results == [None, *SerialEngine().run(plan, alone(tried[:1]), silent)]
 
 
 def test_a_fault_of_the_program_ends_the_search_and_does_not_pass_for_a_failed_candidate(
@@ -113,11 +118,11 @@ def test_a_fault_of_the_program_ends_the_search_and_does_not_pass_for_a_failed_c
     plan, tried = world
     faulty = replace(tried[1], genome=replace(tried[1].genome, hyperparameters=()))
     with pytest.raises(KeyError):
-        SerialEngine().run(plan, [faulty], silent)
+        SerialEngine().run(plan, alone([faulty]), silent)
     engine = ProcessEngine(1)
     try:
-        with pytest.raises(EvoMtlError, match="a trial broke off"):
-            engine.run(plan, [faulty], silent)
+        with pytest.raises(EvoMtlError, match="a job broke off"):
+            engine.run(plan, alone([faulty]), silent)
     finally:
         engine.close()
 
@@ -128,7 +133,7 @@ def test_data_that_changed_under_the_workers_is_an_error_with_its_task(
     plan, tried = world
     for engine in (SerialEngine(), workers):
         with pytest.raises(DataError, match="task one: the data changed"):
-            engine.run(replace(plan, digest="0" * 64), tried[:1], silent)
+            engine.run(replace(plan, digest="0" * 64), alone(tried[:1]), silent)
 
 
 def test_closing_ends_every_worker(world: tuple[BenchPlan, list[Candidate]]) -> None:
@@ -141,3 +146,17 @@ def test_closing_ends_every_worker(world: tuple[BenchPlan, list[Candidate]]) -> 
 def test_a_plan_comes_back_from_json_equal(world: tuple[BenchPlan, list[Candidate]]) -> None:
     plan, _ = world
     assert plan_from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+def test_a_generation_finds_every_frontier_that_its_passes_have_made(
+    world: tuple[BenchPlan, list[Candidate]], tmp_path: Path
+) -> None:
+    plan, tried = world
+    fresh = replace(plan, cache=str(tmp_path / "cache"))
+    engine = SerialEngine()
+    passes = planned_passes(tried[:2])
+    engine.run(fresh, [pass_job(one, tried) for one in passes], silent)
+    made = sorted((tmp_path / "cache").rglob("*.npy"))
+    without = SerialEngine().run(plan, alone(tried[:2]), silent)
+    assert engine.run(fresh, alone(tried[:2]), silent) == without
+    assert sorted((tmp_path / "cache").rglob("*.npy")) == made

@@ -13,9 +13,12 @@ from evo_mtl.genome.genome import Genome
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.heads import Head
 from evo_mtl.training import metrics
-from evo_mtl.training.fit import Fitted, OpenPart, fit, make_optimizer, schedule
+from evo_mtl.training.fit import Fitted, fit
 from evo_mtl.training.kept import frontier
-from evo_mtl.training.trial import Bench, in_features
+from evo_mtl.training.open_part import OpenPart
+from evo_mtl.training.optimizers import make_optimizer, schedule
+from evo_mtl.training.own import in_features
+from evo_mtl.training.trial import Bench
 from tests.training.worlds import Workshop
 
 

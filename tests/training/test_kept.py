@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from evo_mtl.network.assembly import assemble
+from evo_mtl.network.pooling import main_tensor
 from evo_mtl.network.route import PIXELS, Route
-from evo_mtl.testing.worlds import coloured, shared_routes
+from evo_mtl.testing.worlds import a_trunk, coloured, shared_routes
 from evo_mtl.training.arrays import ArrayCache
-from evo_mtl.training.kept import Frontier, frontier
+from evo_mtl.training.kept import Frontier, frontier, frozen_pass
 from tests.training.worlds import Workshop
 
 IMAGES = coloured(100, 3, seed=4, size=32)[0]
@@ -103,3 +104,56 @@ def test_activations_kept_with_another_number_of_threads_are_not_taken(
     finally:
         torch.set_num_threads(1)
     assert len(set(tmp_path.rglob("*.npy"))) == 2 * len(one)
+
+
+@pytest.mark.parametrize(("name", "cut"), TRUNKS)
+def test_rows_in_bfloat16_are_the_same_bits_kept_or_computed_again(
+    name: str, cut: str, tmp_path: Path
+) -> None:
+    workshop = Workshop(*a_trunk(tmp_path / "run", name, cut, "bfloat16"), tmp_path)
+    route = a_route(workshop)
+    large = made(workshop, route, ArrayCache(tmp_path / "large", 2**30))
+    none = made(workshop, route, ArrayCache(tmp_path / "none", 0))
+    index = np.array([3, 99, 3, 0])
+    types = {main_tensor(rows).dtype for place, rows in large[index].items() if place != PIXELS}
+    assert torch.bfloat16 in types
+    assert equal(large[index], none[index])
+
+
+def test_activations_in_bfloat16_take_half_the_bytes(tmp_path: Path, workshop: Workshop) -> None:
+    rounded = Workshop(*a_trunk(tmp_path / "run", dtype="bfloat16"), tmp_path)
+    sizes = []
+    for which, cache in ((workshop, tmp_path / "exact"), (rounded, tmp_path / "rounded")):
+        genome = which.genome(5, 3)
+        route = assemble(genome, which.layout.mean, which.layout.std)
+        whole = [i for i in route.frontier if route.nodes[i].operation == "stage"]
+        found = frozen_pass(
+            [route],
+            [whole],
+            IMAGES,
+            "data",
+            shared_routes(which.store, which.layout),
+            ArrayCache(cache, 2**30),
+            2**30,
+        )
+        sizes.append(sum(array.nbytes for arrays in found[0].values() for array in arrays))
+    assert sizes[0] == 2 * sizes[1] > 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_arrays_on_the_device_give_the_same_rows_as_far_as_they_fit(
+    dtype: str, share: float, tmp_path: Path
+) -> None:
+    workshop = Workshop(*a_trunk(tmp_path / "run", "resnet10t", "half", dtype), tmp_path)
+    genome = workshop.genome(5, 3, grids=(1, 2))
+    route = assemble(genome, workshop.layout.mean, workshop.layout.std)
+    shared = shared_routes(workshop.store, workshop.layout)
+    places = [i for i in route.frontier if i != PIXELS]
+    cache = ArrayCache(tmp_path / "cache", 2**30)
+    arrays = frozen_pass([route], [places], IMAGES, "data", shared, cache, 2**30)[0]
+    total = sum(array.nbytes for kept in arrays.values() for array in kept)
+    plain = Frontier(route, IMAGES, arrays, shared, device_bytes=0)
+    moved = Frontier(route, IMAGES, arrays, shared, device_bytes=int(share * total))
+    index = np.array([3, 99, 3, 0])
+    assert equal(plain[index], moved[index])

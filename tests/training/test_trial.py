@@ -67,6 +67,44 @@ def test_keeping_activations_changes_no_bit_of_an_outcome(
     assert not (tmp_path / "never").exists()
 
 
+@pytest.mark.parametrize(
+    ("trunk", "cut", "depth", "open_from", "head", "adapters", "values"),
+    [
+        ("mobilenetv2_035", "group", 5, 5, "ridge", (), {}),
+        ("mobilenetv2_035", "group", 5, 5, "linear", (2,), {"head_start": "ridge"}),
+        ("mobilenetv2_035", "group", 4, 3, "linear", (), {"norm": "eval", "views": 2, "flip": True}),
+        ("mobilenetv2_035", "group", 4, 0, "linear", (), {"epochs": 1}),
+        ("resnet10t", "half", 5, 5, "linear", (3,), {"epochs": 1, "optimizer": "adamw"}),
+    ],
+)
+def test_without_keeping_an_outcome_is_the_same_but_for_rounding_and_no_activation_is_kept(
+    trunk: str,
+    cut: str,
+    depth: int,
+    open_from: int,
+    head: str,
+    adapters: tuple[int, ...],
+    values: dict,
+    workshops: Workshops,
+    tmp_path: Path,
+) -> None:
+    workshop = workshops(trunk, cut)
+    genome = workshop.genome(depth, open_from, head, adapters, **values)
+    kept = attempt(workshop, genome, tmp_path / "kept")
+    plain = try_candidate(candidate(genome), replace(workshop.bench(tmp_path / "plain"), keeping=False))
+    assert plain.status == "ok"
+    np.testing.assert_allclose(plain.curve, kept.curve, atol=1e-4)
+    arrays = [np.load(path, allow_pickle=False) for path in (tmp_path / "plain").rglob("*.npy")]
+    assert {array.dtype for array in arrays} == {np.dtype(np.uint8)}
+
+
+def test_without_keeping_no_frozen_weight_has_a_gradient(workshop: Workshop, tmp_path: Path) -> None:
+    bench = replace(workshop.bench(tmp_path), keeping=False)
+    assert try_candidate(candidate(workshop.genome(5, 5, adapters=(2,))), bench).status == "ok"
+    frozen = [bench.shared.modules[component] for component in workshop.facts.components[:5]]
+    assert not any(p.requires_grad or p.grad is not None for module in frozen for p in module.parameters())
+
+
 @pytest.mark.parametrize("head", ["ridge", "projected_ridge", "nearest_mean"])
 def test_keeping_activations_changes_no_bit_of_a_solved_outcome(
     head: str, workshop: Workshop, tmp_path: Path

@@ -1,0 +1,66 @@
+"""What a worker can be asked to do, as plain data, and doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any
+
+from evo_mtl.evolution.candidate import Candidate, candidate_from_json
+from evo_mtl.evolution.looks import LookRequest
+from evo_mtl.genome.genome import genome_from_json
+from evo_mtl.training.looks import do_look
+from evo_mtl.training.passes import Pass, do_pass
+from evo_mtl.training.trial import Bench, try_group
+
+Job = Mapping[str, Any]
+"""``{"kind": ..., ...}``, all of it JSON."""
+
+
+def trial_job(candidates: Sequence[Candidate]) -> Job:
+    """Trials of candidates that are trained together; one alone for most. Gives their outcomes."""
+    return {"kind": "trial", "candidates": [candidate.to_json() for candidate in candidates]}
+
+
+def pass_job(one: Pass, candidates: Sequence[Candidate]) -> Job:
+    """A pass of one set of pixels through frozen stages; its candidates are named by place. Gives nothing."""
+    read = [candidates[place].to_json() for place in one.places]
+    return {"kind": "pass", "view": one.view, "share": one.share, "candidates": read}
+
+
+def look_job(request: LookRequest, max_images: int) -> Job:
+    """A look before anything is trained. Gives what it said."""
+    return {
+        "kind": "look",
+        "parent": request.parent,
+        "genome": request.genome.to_json(),
+        "max_images": max_images,
+    }
+
+
+def do(job: Job, bench: Bench) -> Any:
+    """Does a job; what it gives is plain data."""
+    return _WORK[job["kind"]](job, bench)
+
+
+def _trial(job: Job, bench: Bench) -> Any:
+    return [asdict(outcome) for outcome in try_group(_candidates(job), bench)]
+
+
+def _pass(job: Job, bench: Bench) -> Any:
+    do_pass(_candidates(job), job["view"], job["share"], bench)
+
+
+def _look(job: Job, bench: Bench) -> Any:
+    request = LookRequest(job["parent"], genome_from_json(job["genome"]))
+    return do_look(request, job["max_images"], bench).to_json()
+
+
+def _candidates(job: Job) -> list[Candidate]:
+    return [candidate_from_json(data) for data in job["candidates"]]
+
+
+_WORK: Mapping[str, Callable[[Job, Bench], Any]] = MappingProxyType(
+    {"trial": _trial, "pass": _pass, "look": _look}
+)

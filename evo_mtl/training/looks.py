@@ -1,0 +1,72 @@
+"""Doing a look: one pass of a task's images through frozen stages, and ridge heads on what was pooled there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evo_mtl.evolution.looks import Look, LookRequest
+from evo_mtl.genome.genome import Genome
+from evo_mtl.network.assembly import assemble
+from evo_mtl.network.cost import line_multiply_adds
+from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.network.route import Route
+from evo_mtl.seeding import generator
+from evo_mtl.training import metrics
+from evo_mtl.training.closed_form import choose_ridge, ridge_multiply_adds, standardise
+from evo_mtl.training.kept import frozen_pass
+from evo_mtl.training.trial import Bench
+
+
+def do_look(request: LookRequest, max_images: int, bench: Bench) -> Look:
+    """Looks at a line of frozen stages.
+
+    Args:
+        request: The line, and the image size in its genome.
+        max_images: Most training images that are read; more are drawn by address.
+        bench: The task's surroundings.
+    """
+    genome, task = request.genome, bench.images.task
+    route = assemble(genome, bench.layout.mean, bench.layout.std)
+    key, pixels = bench.images.train(genome, 0)
+    rows = np.arange(len(pixels))
+    if len(rows) > max_images:
+        rng = generator(bench.seed, "task", task.name, "look images")
+        rows = np.sort(rng.permutation(len(pixels))[:max_images])
+        key, pixels = f"{key} {max_images}", pixels[rows]
+    labels, truth = task.train.labels[rows], task.validation.labels
+    train = _taps(route, key, pixels, bench)
+    validation = _taps(route, *bench.images.validation(genome), bench)
+
+    def quality(places: list[int]) -> float:
+        x = np.concatenate([train[i] for i in places], axis=1)
+        mean, scale = (one.numpy() for one in standardise(x))
+        head = choose_ridge((x - mean) / scale, labels, num_classes=len(task.classes))
+        seen = (np.concatenate([validation[i] for i in places], axis=1) - mean) / scale
+        scores = seen @ head.weight.numpy().T + head.bias.numpy()
+        return metrics.score(task.metric, scores.argmax(1), truth)
+
+    stages = tuple(tap.stage for tap in genome.taps)
+    with bench.spent.on("solve"):
+        alone = tuple(quality([i]) for i in range(len(stages)))
+        together = quality(list(range(len(stages))))
+    images, multiply_adds = look_work(genome, len(pixels), len(truth), bench.layout)
+    return Look(request.parent, genome["image_size"], stages, alone, together, images, multiply_adds)
+
+
+def look_work(genome: Genome, num_train: int, num_validation: int, layout: TrunkLayout) -> tuple[int, float]:
+    """Images presented and planned multiply-adds of a look."""
+    adapters = tuple((gene.stage, gene.width) for gene in genome.adapters)
+    forward = sum(line_multiply_adds(layout, genome.depth, adapters, genome["image_size"]))
+    widths = [layout.channels[tap.stage] for tap in genome.taps]
+    solved = sum(ridge_multiply_adds(num_train, width) for width in (*widths, sum(widths)))
+    images = num_train + num_validation
+    return images, float(images * forward + solved)
+
+
+def _taps(route: Route, key: str, pixels: np.ndarray, bench: Bench) -> list[np.ndarray]:
+    """What is pooled at each tap, ``(N, C)`` float64."""
+    places = list(route.nodes[-2].inputs)
+    with bench.spent.on("frozen"):
+        cache = bench.cache
+        [found] = frozen_pass([route], [places], pixels, key, bench.shared, cache, cache.max_bytes // 4)
+    return [np.asarray(found[i][0], dtype=np.float64) for i in places]

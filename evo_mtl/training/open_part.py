@@ -1,0 +1,77 @@
+"""The open part of a candidate: what of its route is its own, how it is run, and copies of its weights."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from evo_mtl.network.folding import folded
+from evo_mtl.network.forward import CHUNK, SharedRoutes, run_dynamic
+from evo_mtl.network.route import Route
+from evo_mtl.training.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class OpenPart:
+    """What a candidate trains, and how to run it.
+
+    Attributes:
+        route: The candidate's route.
+        own: Slot to the module that belongs to the candidate alone.
+        shared: Frozen components and how activations are laid out.
+    """
+
+    route: Route
+    own: Mapping[str, nn.Module]
+    shared: SharedRoutes
+
+    def logits(self, known: Mapping[int, Any]) -> Tensor:
+        """Logits ``(B, K)`` for the frontier's rows of a batch."""
+        return run_dynamic(self.route, self.shared.modules, self.own, known, self.shared.tokens)
+
+    def train(self, norm: str) -> None:
+        """Puts own modules into training mode; with ``norm`` ``"eval"`` statistics stay as they are."""
+        for module in self.own.values():
+            module.train(norm == "train")
+
+    def eval(self) -> None:
+        """Puts own modules into eval mode."""
+        for module in self.own.values():
+            module.eval()
+
+    @torch.no_grad()
+    def all_logits(self, frontier: Inputs) -> np.ndarray:
+        """Logits ``(N, K)`` in eval mode, in chunks of the one fixed size, the last one padded."""
+        self.eval()
+        frozen = replace(self, own={slot: folded(module) for slot, module in self.own.items()})
+        parts = []
+        for start in range(0, len(frontier), CHUNK):
+            index = np.arange(start, min(start + CHUNK, len(frontier)))
+            padded = np.concatenate([index, np.full(CHUNK - len(index), index[-1])])
+            parts.append(frozen.logits(frontier[padded])[: len(index)].cpu().numpy())
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The own modules' weights at one validation."""
+
+    place: int
+    states: Mapping[str, Mapping[str, Any]]
+    logits: np.ndarray
+
+    @classmethod
+    def take(cls, own: Mapping[str, nn.Module], place: int, logits: np.ndarray) -> Snapshot:
+        """Copies the weights."""
+        return cls(place, {slot: copy.deepcopy(m.state_dict()) for slot, m in own.items()}, logits)
+
+    def restore(self, own: Mapping[str, nn.Module]) -> None:
+        """Puts the weights back."""
+        for slot, module in own.items():
+            module.load_state_dict(self.states[slot])
