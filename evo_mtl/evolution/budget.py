@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation
+from evo_mtl.evolution.looks import Looks
 from evo_mtl.genome.space import Budget
 
 
 def affordable(
-    candidates: Sequence[Candidate], past: Iterable[Evaluation], costs: CostModel, budget: Budget
+    candidates: Sequence[Candidate],
+    past: Iterable[Evaluation],
+    costs: CostModel,
+    budget: Budget,
+    looks: Looks,
 ) -> tuple[Candidate, ...]:
-    """The candidates, in their order, that together with the past stay inside the budget.
+    """The candidates, in their order, that together with the past and the looks stay inside the budget.
 
     One that is too dear is left out and the next is looked at; where no seed candidate of a task fits,
     the cheapest is let through, so that a task never ends without a route.
     """
     charged = [evaluation.cost for evaluation in past]
-    images = sum(cost.images for cost in charged)
-    multiply_adds = sum(cost.multiply_adds for cost in charged)
+    images = looks.images + sum(cost.images for cost in charged)
+    multiply_adds = looks.multiply_adds + sum(cost.multiply_adds for cost in charged)
     kept: list[Candidate] = []
     priced = [(candidate, costs.cost(candidate.genome)) for candidate in candidates]
     for candidate, cost in priced:

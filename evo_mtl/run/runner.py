@@ -9,12 +9,13 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evo_mtl.archive.journal import Journal
-from evo_mtl.archive.state import ArchiveState, replay
+from evo_mtl.archive.snapshot import MOST_UNCOVERED, Archive
+from evo_mtl.archive.state import ArchiveState, components_of
 from evo_mtl.archive.timings import append_timing
 from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine
 from evo_mtl.engines.workbench import BenchPlan, set_threads
@@ -22,22 +23,23 @@ from evo_mtl.errors import CandidateError, InputError
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation, evaluation_from_json
 from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.looks import Looks, look_from_json, planned_looks
 from evo_mtl.evolution.population import Founder, Population, settled
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.files import lock, make_folder
-from evo_mtl.genome.genome import as_founder, genome_from_json
 from evo_mtl.genome.space import TrunkFacts, check_against_trunk
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.layout import TrunkLayout
-from evo_mtl.network.route import route_from_json
 from evo_mtl.run import progress as tell
-from evo_mtl.run.beginning import begin, checked
+from evo_mtl.run.beginning import Planned, begin, checked
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.founders import Founders
 from evo_mtl.run.model import fingerprint
 from evo_mtl.run.root import read_root, write_root
+from evo_mtl.run.trials import Trials
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Task
 from evo_mtl.training.pricing import Pricing
@@ -86,10 +88,8 @@ def run_search(
         raise InputError(f"expected at least one worker, met {options.workers}", "--workers")
     tasks = checked(folder, config, options.research)
     make_folder(folder.path)
-    with lock(folder.lock):
-        journal = begin(folder, config)
-        with journal:
-            return _Search(folder, config, options, progress, journal, tasks).all_tasks()
+    with lock(folder.lock), begin(folder, config, tasks) as archive:
+        return _Search(folder, config, options, progress, archive, tasks).all_tasks()
 
 
 class _Search:
@@ -101,13 +101,14 @@ class _Search:
         config: RunConfig,
         options: Options,
         progress: tell.Progress,
-        journal: Journal,
-        tasks: list[tuple[TaskConfig, Task]],
+        archive: Archive,
+        tasks: list[Planned],
     ) -> None:
         self.folder, self.config, self.options = folder, config, options
-        self.progress, self.journal, self.tasks = progress, journal, tasks
+        self.progress, self.archive, self.tasks = progress, archive, tasks
         self.store = folder.store()
-        self.state = replay(journal.events, folder.journal)
+        self.state = archive.state
+        self.founders, self.swept = Founders(), False
         self.layout, self.facts = self._root()
         tokens = (self.layout.kind, self.layout.num_prefix_tokens)
         self.shared = SharedRoutes(Modules(self.store.read, device=config.device), tokens)
@@ -115,8 +116,8 @@ class _Search:
 
     def _commit(self, kind: str, **payload: Any) -> None:
         """Writes an event and takes it in; what is not in the journal has not happened."""
-        event = self.journal.append(kind, **payload)
-        self.state = replay([event], self.folder.journal, self.state)
+        self.archive.append(kind, **payload)
+        self.state = self.archive.state
 
     def _root(self) -> tuple[TrunkLayout, TrunkFacts]:
         set_threads(self.config.threads)
@@ -130,18 +131,21 @@ class _Search:
     def all_tasks(self) -> ArchiveState:
         engine: Engine = SerialEngine() if self.options.workers == 1 else ProcessEngine(self.options.workers)
         try:
-            for place, (config, task) in enumerate(self.tasks):
-                if not self._is_done(task):
-                    self._turn(place, config, task, engine)
+            for place, planned in enumerate(self.tasks):
+                if not self._is_done(planned):
+                    self.tasks[place] = replace(planned, opened=None)  # its data may go after its turn
+                    self._turn(place, planned.config, planned.open(), engine)
+                    self.archive.snapshot(MOST_UNCOVERED)
                 else:
-                    self._tell_done(place, task.name, 0.0, skipped=True)
+                    self._tell_done(place, planned.config.name, 0.0, skipped=True)
         finally:
             engine.close()
+        self.archive.snapshot()
         return self.state
 
-    def _is_done(self, task: Task) -> bool:
+    def _is_done(self, planned: Planned) -> bool:
         """Whether the task has a route that was found on these data, and not on older ones."""
-        return self.state.answered.get(task.name, {}).get("digest") == task.digest
+        return self.state.answered.get(planned.config.name, {}).get("digest") == planned.digest
 
     def _turn(self, place: int, config: TaskConfig, task: Task, engine: Engine) -> None:
         start = time.monotonic()
@@ -161,8 +165,13 @@ class _Search:
             )
             state = self.state
         pricing = self._pricing(task, state)
-        turn = Turn(self._world(task, state, pricing), algorithms.get(self.config.space.algorithm))
-        plan = self._plan(config, task)
+        trials = Trials(
+            engine,
+            self._plan(config, task),
+            self.folder.timings,
+            len(task.classes),
+            lambda candidate: pricing.cost(candidate.genome).multiply_adds,
+        )
         budget = self.config.space.budget
         self.progress(
             tell.TaskStarted(
@@ -175,31 +184,29 @@ class _Search:
                 budget.generations,
             )
         )
+        world = self._world(task, state, pricing, trials)
+        turn = Turn(world, algorithms.get(self.config.space.algorithm))
         for committed in state.generations.get(task.name, ()):
             turn.tell(evaluation_from_json(data) for data in committed["evaluations"])
             self._tell_generation(task.name, turn, committed["number"], 0.0, replayed=True)
         deadline = self._share_of_clock(place)
         while task.name not in self.state.stopped and (candidates := turn.ask()):
-            self._generation(turn, candidates, plan, pricing, engine)
+            self._generation(turn, candidates, trials, pricing)
             if deadline is not None and time.monotonic() > deadline:
                 self._commit("clock", task=task.name, number=turn.generation)
         self._archive(turn.population, task)
         self._tell_done(place, task.name, time.monotonic() - start, skipped=False)
 
     def _generation(
-        self, turn: Turn, candidates: tuple[Candidate, ...], plan: BenchPlan, pricing: Pricing, engine: Engine
+        self, turn: Turn, candidates: tuple[Candidate, ...], trials: Trials, pricing: Pricing
     ) -> None:
         task, number = turn.world.task, turn.generation
         self.progress(tell.GenerationStarted(task, number, len(candidates)))
         start = time.monotonic()
-
-        def done(place: int, seconds: float) -> None:
-            self.progress(tell.CandidateDone(task, number, candidates[place].child, seconds))
-            append_timing(
-                self.folder.timings, task=task, candidate=candidates[place].id, seconds=round(seconds, 3)
-            )
-
-        outcomes = engine.run(plan, candidates, done)
+        outcomes = trials.generation(
+            candidates,
+            lambda one, seconds: self.progress(tell.CandidateDone(task, number, one.child, seconds)),
+        )
         evaluations = [
             self._evaluation(candidate, outcome, pricing)
             for candidate, outcome in zip(candidates, outcomes, strict=True)
@@ -236,6 +243,7 @@ class _Search:
         genome = settled(best)
         route = assemble(genome, self.layout.mean, self.layout.std)
         closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
+        written = _written(self.state.generations.get(task.name, ()))
         self._commit(
             "route",
             task=task.name,
@@ -248,29 +256,40 @@ class _Search:
             temperature=best.notes["temperature"],
             fingerprint=fingerprint(closed, self.shared),
         )
-        self._sweep()
+        self.store.remove(sorted(written - self._in_use()))
         if self.options.cache is None:  # of no use to the next task; a shared cache keeps to its bound
             shutil.rmtree(self.folder.cache, ignore_errors=True)
 
     def _sweep(self) -> None:
-        """Drops components that no route and no member of a running turn needs."""
-        state = self.state
-        keep = set(state.root["components"]) if state.root else set()
-        for route in state.routes.values():
-            keep.update(route_from_json(route["route"]).components)
-        for generations in state.generations.values():
-            for generation in generations:
-                for evaluation in generation["evaluations"]:
-                    keep.update(evaluation["trained"].values())
-        self.store.sweep(keep)
+        """Drops, once in a search, what crashes left: components that no route and no running turn names."""
+        if not self.swept:
+            self.store.sweep(self._in_use())
+            self.swept = True
 
-    def _world(self, task: Task, state: ArchiveState, pricing: Pricing) -> World:
-        founders = tuple(
-            Founder(name, as_founder(genome_from_json(route["genome"])))
-            for name, route in state.routes.items()
-            if name != task.name and not state.tasks[name]["private"]
-        )
-        return World(task.name, self.config.seed, self.config.space, self.facts, founders, pricing)
+    def _in_use(self) -> set[str]:
+        """Components of the root, of every route, and of the candidates of unfinished turns."""
+        in_use = {*(self.state.root["components"] if self.state.root else ()), *self.state.users}
+        return in_use.union(*map(_written, self.state.generations.values()))
+
+    def _world(self, task: Task, state: ArchiveState, pricing: Pricing, trials: Trials) -> World:
+        founders = self.founders.without(task.name, state)
+        looks = self._looks(task, state, founders, trials)
+        return World(task.name, self.config.seed, self.config.space, self.facts, founders, pricing, looks)
+
+    def _looks(self, task: Task, state: ArchiveState, founders: Sequence[Founder], trials: Trials) -> Looks:
+        """What cheap looks say of the task: as committed, or looked up now and committed."""
+        space = self.config.space
+        if task.name in state.looks:
+            return Looks(tuple(map(look_from_json, state.looks[task.name]["looks"])))
+        requests = planned_looks(space, self.facts, founders, self.config.seed, task.name)
+        if space.looks is None or not requests:
+            return Looks()
+        start = time.monotonic()
+        found = trials.looks(requests, space.looks.max_images)
+        self._commit("looks", task=task.name, looks=[look.to_json() for look in found])
+        seconds = round(time.monotonic() - start, 3)
+        append_timing(self.folder.timings, task=task.name, looks=len(found), seconds=seconds)
+        return Looks(tuple(found))
 
     def _pricing(self, task: Task, state: ArchiveState) -> Pricing:
         return Pricing(
@@ -294,6 +313,7 @@ class _Search:
             task=config,
             digest=task.digest,
             validations=self.config.space.validations,
+            sizes=self.config.space.image_sizes,
             threads=self.config.threads,
             device=self.config.device,
         )
@@ -336,10 +356,20 @@ class _Search:
         )
 
 
+def _written(generations: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Components that the candidates of some generations wrote."""
+    return {
+        component
+        for generation in generations
+        for evaluation in generation["evaluations"]
+        for component in evaluation["trained"].values()
+    }
+
+
 def num_users(state: ArchiveState, without: str = "") -> Counter[str]:
     """How many routes use each component, the root trunk's own route counted as one."""
-    users: Counter[str] = Counter(state.root["components"] if state.root else ())
-    for name, route in state.routes.items():
-        if name != without:
-            users.update(set(route_from_json(route["route"]).components))
+    users: Counter[str] = Counter(state.users)
+    users.update(state.root["components"] if state.root else ())
+    if without in state.routes:
+        users.subtract(components_of(state.routes[without]))
     return users

@@ -85,12 +85,12 @@ def write_space(folder: Path, text: str = SPACE) -> Path:
 
 
 def a_trunk(
-    folder: Path, name: str = SMALL_TRUNK, cut: str = "group"
+    folder: Path, name: str = SMALL_TRUNK, cut: str = "group", dtype: str = "float32"
 ) -> tuple[ComponentStore, TrunkLayout, TrunkFacts]:
     """A store that holds a trunk of random weights, and the trunk's facts."""
     store = ComponentStore(folder)
-    payload = write_root(TrunkChoice(name=name, weights="random", cut=cut), store)  # type: ignore[arg-type]
-    return store, *read_root(payload)
+    choice = TrunkChoice(name=name, weights="random", cut=cut, dtype=dtype)  # type: ignore[arg-type]
+    return store, *read_root(write_root(choice, store))
 
 
 def shared_routes(store: ComponentStore, layout: TrunkLayout) -> SharedRoutes:

@@ -1,0 +1,230 @@
+"""Cheap looks: what closed-form heads on frozen stages say of a task, before anything is trained for it.
+
+A *look* reads one line of frozen stages (the root trunk's, or another task's route) at one image size, with
+a ridge head on each depth alone and one on all of them. From the looks of a task its search takes the size,
+the depth and the parent it begins with, and the order in which other tasks' routes are offered as parents.
+The journal keeps them, so that what they said can be held against what training then gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.population import Founder
+from evo_mtl.genome.genome import RIDGE, Genome, HeadGene, StageGene, TapGene
+from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.seeding import generator
+
+TOLERANCE = 0.01
+"""Differences in quality below this are taken for noise: of equals the cheaper one is chosen."""
+
+
+@dataclass(frozen=True)
+class LookRequest:
+    """A line of frozen stages to look at.
+
+    Attributes:
+        parent: ``None`` for the root trunk, ``"task:NAME"`` for another task's route.
+        genome: That line, everything frozen, a ridge head reading each depth that is looked at.
+    """
+
+    parent: str | None
+    genome: Genome
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look said; the journal keeps it.
+
+    Attributes:
+        parent: As asked.
+        image_size: As asked.
+        stages: The depths that were read.
+        alone: Validation quality of a ridge head on each of them alone.
+        together: Of one on all of them.
+        images: Images presented, training and validation.
+        multiply_adds: Of the frozen stages and of the heads' solution.
+    """
+
+    parent: str | None
+    image_size: int
+    stages: tuple[int, ...]
+    alone: tuple[float, ...]
+    together: float
+    images: int
+    multiply_adds: float
+
+    @property
+    def quality(self) -> float:
+        """The best that it saw."""
+        return max(self.together, *self.alone)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; :func:`look_from_json` reads it back."""
+        return asdict(self)
+
+
+def look_from_json(data: Mapping[str, Any]) -> Look:
+    """Reads what :meth:`Look.to_json` wrote."""
+    return Look(**{**data, "stages": tuple(data["stages"]), "alone": tuple(data["alone"])})
+
+
+def planned_looks(
+    space: SearchSpace, facts: TrunkFacts, founders: Sequence[Founder], seed: int, task: str
+) -> tuple[LookRequest, ...]:
+    """The looks a task's search begins with; none where the space asks for none.
+
+    The root trunk at every listed size, and at the default size a bounded number of other tasks' routes,
+    drawn by address, so that a look costs the same whether ten tasks are archived or ten thousand.
+    """
+    rules = space.looks
+    if rules is None:
+        return ()
+    default = int(space.default("image_size"))
+    root = _line(tuple(StageGene(component) for component in facts.components), space, facts)
+    sizes = sorted({default, *rules.sizes})
+    requests = [LookRequest(None, root.with_values({"image_size": size})) for size in sizes]
+    rng = generator(seed, "task", task, "looks")
+    for place in rng.permutation(len(founders))[: rules.parents]:
+        founder = founders[place]
+        if (
+            any(gene.component not in facts.components for gene in founder.genome.stages)
+            or founder.genome.adapters
+        ):
+            line = _line(founder.genome.stages, space, facts)
+            requests.append(LookRequest(founder.id, replace(line, adapters=founder.genome.adapters)))
+    return tuple(requests)
+
+
+def _line(stages: tuple[StageGene, ...], space: SearchSpace, facts: TrunkFacts) -> Genome:
+    depth = len(stages)
+    places = sorted({*(i for i in facts.group_ends[1:] if i < depth), depth - 1})
+    return Genome(
+        boundary=depth,
+        stages=tuple(replace(gene, open=False) for gene in stages),
+        adapters=(),
+        taps=tuple(TapGene(i) for i in places),
+        head=HeadGene(RIDGE),
+        hyperparameters=tuple(sorted(space.defaults().items())),
+    )
+
+
+@dataclass(frozen=True)
+class Looks:
+    """All looks of a task; without any, nothing is pointed at."""
+
+    all: tuple[Look, ...] = ()
+
+    @property
+    def images(self) -> int:
+        """Images presented in all of them."""
+        return sum(look.images for look in self.all)
+
+    @property
+    def multiply_adds(self) -> float:
+        """Of all of them."""
+        return sum(look.multiply_adds for look in self.all)
+
+    @property
+    def of_root(self) -> tuple[Look, ...]:
+        """Those at the root trunk, smallest size first."""
+        return tuple(
+            sorted((look for look in self.all if look.parent is None), key=lambda look: look.image_size)
+        )
+
+    def image_size(self) -> int | None:
+        """The smallest size at which the root trunk sees as much as at any."""
+        best = max((look.quality for look in self.of_root), default=0.0)
+        good = (look.image_size for look in self.of_root if look.quality >= best - TOLERANCE)
+        return next(good, None)
+
+    def depth(self, depths: Sequence[int], size: int) -> int | None:
+        """The legal depth that ends where the root trunk, read there alone, sees most; of equals the deepest.
+
+        Args:
+            depths: Legal numbers of stages.
+            size: The image size meant; the nearest that was looked at is read.
+        """
+        if not self.of_root or not depths:
+            return None
+        look = min(self.of_root, key=lambda one: abs(one.image_size - size))
+        at = [(_near(look, depth - 1), depth) for depth in sorted(depths)]
+        best = max(quality for quality, _ in at)
+        return max(depth for quality, depth in at if quality >= best - TOLERANCE)
+
+    def parent(self) -> str | None:
+        """The route of another task that sees clearly more than the root trunk at the same size; else ``None``."""
+        others = [look for look in self.all if look.parent is not None]
+        if not others:
+            return None
+        best = max(others, key=lambda look: look.quality)
+        root = max((one.quality for one in self.of_root if one.image_size == best.image_size), default=1.0)
+        return best.parent if best.quality > root + TOLERANCE else None
+
+    def ranked(self, founders: Iterable[Founder]) -> list[Founder]:
+        """Founders that were looked at, the best first."""
+        seen = {look.parent: look.quality for look in self.all if look.parent is not None}
+        return sorted((one for one in founders if one.id in seen), key=lambda one: (-seen[one.id], one.id))
+
+    def predicted(self, genome: Genome, line: str | None) -> float | None:
+        """What the looks would expect of a genome: the best head they solved on depths that it reads.
+
+        Args:
+            genome: Any candidate.
+            line: Whose stages it stands on: ``None`` for the root trunk's, or ``"task:NAME"``.
+        """
+        near = [look for look in self.all if look.parent == line]
+        if not near:
+            return None
+        look = min(near, key=lambda one: abs(one.image_size - genome["image_size"]))
+        reads = {tap.stage for tap in genome.taps}
+        seen = [q for stage, q in zip(look.stages, look.alone, strict=True) if stage in reads]
+        if len(seen) > 1:
+            seen.append(look.together)
+        return max(seen, default=None)
+
+
+def _near(look: Look, stage: int) -> float:
+    """What a head saw on the last depth that was read up to a stage; 0 where there is none."""
+    return next((q for s, q in reversed([*zip(look.stages, look.alone, strict=True)]) if s <= stage), 0.0)
+
+
+def line_of(candidate: Candidate, family: Mapping[str, Candidate]) -> str | None:
+    """Whose stages a candidate stands on: its ancestors are followed to the first one from outside the task.
+
+    Args:
+        candidate: Of a task.
+        family: The task's candidates by id.
+    """
+    parent = candidate.parent
+    while parent is not None and not parent.startswith("task:"):
+        parent = family[parent].parent
+    return parent
+
+
+def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
+    """Spearman's rank correlation, ties sharing their mean rank; ``None`` where it is not defined.
+
+    References:
+        Spearman 1904.
+
+    Example:
+        >>> rank_correlation([0.1, 0.2, 0.3], [1.0, 3.0, 2.0])
+        0.5
+    """
+    if len(a) < 3 or len(set(a)) < 2 or len(set(b)) < 2:
+        return None
+    first, second = _ranks(a), _ranks(b)
+    return round(float(np.corrcoef(first, second)[0, 1]), 12)
+
+
+def _ranks(values: Sequence[float]) -> np.ndarray:
+    array = np.asarray(values, dtype=np.float64)
+    below = (array[:, None] > array[None, :]).sum(1)
+    equal = (array[:, None] == array[None, :]).sum(1)
+    return below + (equal - 1) / 2

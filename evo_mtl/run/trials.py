@@ -1,0 +1,109 @@
+"""One task's jobs, given to the engine; what the clock said of them is written beside the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evo_mtl.archive.timings import append_timing
+from evo_mtl.engines.jobs import Job, look_job, pass_job, trial_job
+from evo_mtl.engines.local import MAX_ATTEMPTS, Engine
+from evo_mtl.engines.workbench import BenchPlan
+from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.looks import Look, LookRequest, look_from_json
+from evo_mtl.training.groups import stackable
+from evo_mtl.training.passes import planned_passes
+
+Told = Callable[[Candidate, float], None]
+"""Hears a candidate that was tried, and the seconds it took."""
+
+
+class Trials:
+    """Tries the candidates of one task.
+
+    Args:
+        engine: Does the jobs.
+        plan: The task's surroundings.
+        timings: The file of clock readings.
+        num_classes: Of the task.
+        work: Planned multiply-adds of a candidate: several workers begin the dearest first, to end together.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        plan: BenchPlan,
+        timings: Path,
+        num_classes: int,
+        work: Callable[[Candidate], float],
+    ) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._timings = timings
+        self._num_classes = num_classes
+        self._work = work
+
+    def looks(self, requests: Sequence[LookRequest], max_images: int) -> list[Look]:
+        """What closed-form heads say of the task; a look whose workers died says nothing."""
+        jobs = [look_job(request, max_images) for request in requests]
+
+        def about(place: int) -> Mapping[str, Any]:
+            return {"parent": requests[place].parent, "image_size": requests[place].genome["image_size"]}
+
+        return [look_from_json(result) for result in self._do(jobs, about) if result is not None]
+
+    def generation(self, candidates: Sequence[Candidate], told: Told) -> list[dict[str, Any]]:
+        """Outcomes of a generation, in the order of its candidates."""
+        passes = [pass_job(one, candidates) for one in planned_passes(candidates)]
+        self._do(passes, lambda place: {"view": passes[place]["view"]})
+
+        grouped = stackable(candidates, self._plan.layout, self._num_classes)
+        # With one worker the cheap ones come first: who looks on has an answer early.
+        sign = -1 if self._engine.num_workers > 1 else 1
+        groups = sorted(grouped, key=lambda group: (sign * self._sum(candidates, group), group))
+        jobs = [trial_job([candidates[place] for place in group]) for group in groups]
+
+        def tell(place: int, seconds: float) -> None:
+            for member in groups[place]:
+                told(candidates[member], seconds)
+
+        results = self._do(
+            jobs, lambda place: {"candidates": [candidates[i].id for i in groups[place]]}, tell
+        )
+        outcomes: list[dict[str, Any]] = [{}] * len(candidates)
+        for group, result in zip(groups, results, strict=True):
+            for i, member in enumerate(group):
+                outcomes[member] = _DIED if result is None else result[i]
+        return outcomes
+
+    def _sum(self, candidates: Sequence[Candidate], group: Sequence[int]) -> float:
+        return sum(self._work(candidates[place]) for place in group)
+
+    def _do(
+        self,
+        jobs: Sequence[Job],
+        about: Callable[[int], Mapping[str, Any]],
+        tell: Callable[[int, float], None] = lambda place, seconds: None,
+    ) -> list[Any]:
+        def done(place: int, seconds: float, spent: Mapping[str, float]) -> None:
+            append_timing(
+                self._timings,
+                task=self._plan.task.name,
+                kind=jobs[place]["kind"],
+                seconds=round(seconds, 3),
+                spent=dict(spent),
+                **about(place),
+            )
+            tell(place, seconds)
+
+        return self._engine.run(self._plan, jobs, done)
+
+
+_DIED = {
+    "status": f"failed: its worker died {MAX_ATTEMPTS} times",
+    "quality": 0.0,
+    "curve": [],
+    "trained": {},
+    "notes": {},
+}
