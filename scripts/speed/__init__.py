@@ -1,0 +1,1 @@
+"""What scripts/benchmark_speed measures, a file a claim."""
