@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from evo_mtl.engines.workbench import set_threads
 from evo_mtl.errors import CorruptionError, InputError
 from evo_mtl.files import canonical_json
 from evo_mtl.learners.depth_ridge import depth_ridge
@@ -69,7 +69,7 @@ def compute_row(request: Request) -> dict[str, Any]:
     not counted (and with a cache, neither are features that were there). ``cpu_seconds`` is the processor
     time of the same span, all threads: what a busy machine does not stretch.
     """
-    torch.set_num_threads(request.threads)
+    set_threads(request.threads)
     learner = LEARNERS.get(request.method)
     cache = None if request.cache is None else ArrayCache(request.cache, CACHE_BYTES)
     task = open_task(request.task)

@@ -14,9 +14,10 @@ from evo_mtl.network.components import Modules
 from evo_mtl.network.pooling import main_tensor, pool
 from evo_mtl.network.route import PIXELS, Node, Preprocessing, Route
 
-CHUNK = 64
+CHUNK = 32
 """Images in every frozen forward. Activations differ in their last bits between batch sizes; padded to
-one size they do not, so keeping them or computing them again never changes a result."""
+one size they do not, so keeping them or computing them again never changes a result. Larger chunks are
+hardly faster on a CPU, and one image costs a whole chunk."""
 
 Activation = Any
 """A tensor, or a tuple of tensors (a half residual block hands on main and skip)."""
