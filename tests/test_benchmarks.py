@@ -18,7 +18,7 @@ import torch
 from evo_mtl.engines.local import SerialEngine
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
-CLAIMS = ("answers", "floor", "forward", "growth", "same", "start", "workers")
+CLAIMS = ("answers", "floor", "forward", "growth", "looks", "quality", "same", "start", "steps", "workers")
 
 
 @pytest.fixture
@@ -53,7 +53,8 @@ def one_process(speed: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_claim_runs_on_a_tiny_world_prints_a_ratio_and_writes_its_readings(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = claim(name).main(["--quick", "--json", str(tmp_path / "found.json")])
+    alone = {"quality": ["--processes", "1"], "looks": ["--workers", "1"]}.get(name, [])
+    status = claim(name).main(["--quick", "--json", str(tmp_path / "found.json"), *alone])
     printed = capsys.readouterr().out
     assert status == 0
     assert "ratio" in printed

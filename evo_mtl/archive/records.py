@@ -6,6 +6,7 @@ keeps of an event is where its line lies and the few short values that are asked
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,6 +30,7 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._kept: OrderedDict[int, Mapping[str, Any]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def payload(self, index: int, offset: int, length: int) -> Mapping[str, Any]:
         """What the event on a line says.
@@ -36,7 +38,10 @@ class Lines:
         Raises:
             CorruptionError: The line is not, or no longer, what was written; names ``file:line``.
         """
-        if index not in self._kept:
+        with self._lock:  # several threads may ask a model
+            if index in self._kept:
+                self._kept.move_to_end(index)
+                return self._kept[index]
             try:
                 with open(self.path, "rb") as file:
                     file.seek(offset)
@@ -46,8 +51,7 @@ class Lines:
             self._kept[index] = parse_line(line, index, self.path).payload
             if len(self._kept) > KEPT_LINES:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(index)
-        return self._kept[index]
+            return self._kept[index]
 
 
 class Record(Mapping[str, Any]):

@@ -18,6 +18,7 @@ from evo_mtl.run.progress import (
     Event,
     GenerationDone,
     GenerationStarted,
+    Looked,
     Progress,
     TaskDone,
     TaskStarted,
@@ -69,6 +70,8 @@ class Log:
             case TaskStarted():
                 self._generations = event.num_generations
                 say(started(event))
+            case Looked():
+                say(f"  {looked(event)}")
             case GenerationDone():
                 say(f"  {self._generation(event)}")
             case TaskDone():
@@ -109,6 +112,8 @@ class StatusLine:
             case TaskStarted():
                 self._task = f"task {event.place + 1}/{event.num_tasks} {event.name}"
                 self._generation, self._best = "", ""
+            case Looked():
+                self._best = f"best look {event.quality:.4f}"
             case GenerationStarted():
                 self._generation = f"generation {event.number}/{self._plan.generations}"
             case GenerationDone():
@@ -142,6 +147,14 @@ def started(event: TaskStarted) -> str:
         f"task {event.place + 1}/{event.num_tasks} {event.name}: {event.num_classes} classes, "
         f"{event.num_train} training and {event.num_validation} validation images"
     )
+
+
+def looked(event: Looked) -> str:
+    """What cheap looks said, in words."""
+    text = f"{event.count} looks: ridge heads reach {event.quality:.4f}, best at {event.image_size} px"
+    if event.parent:
+        text += f", more on the stages of {event.parent.removeprefix('task:')}"
+    return f"{text}, from the journal" if event.replayed else f"{text}, {event.seconds:.1f} s"
 
 
 def finished(event: TaskDone) -> str:

@@ -102,8 +102,34 @@ def details_text(found: dict[str, Any]) -> str:
             "",
             "lineage, the winner first:",
             table(["task", "candidate", "origin", "validation", "score"], lineage, left=(0, 1, 2)),
+            *_looks(found["hindsight"]),
         ]
     )
+
+
+def _looks(found: dict[str, Any] | None) -> list[str]:
+    """What cheap looks said, and whether they were right."""
+    if found is None:
+        return []
+    rows = [
+        [
+            look["parent"] or "trunk",
+            str(look["image_size"]),
+            " ".join(
+                f"{stage}:{quality:.3f}" for stage, quality in zip(look["stages"], look["alone"], strict=True)
+            ),
+            f"{look['together']:.3f}",
+        ]
+        for look in found["looks"]
+    ]
+    right = found["rank_correlation"]
+    said = "too few candidates to say" if right is None else f"{right:.2f}"
+    return [
+        "",
+        "cheap looks, before anything was trained (ridge heads, validation):",
+        table(["stages of", "size", "a stage alone", "together"], rows, left=(0, 2)),
+        f"rank correlation with what training then gave: {said} ({found['compared']} candidates)",
+    ]
 
 
 def _node(node: dict[str, Any]) -> list[str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
+from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate, candidate_from_json
 from evo_mtl.evolution.looks import LookRequest
 from evo_mtl.genome.genome import genome_from_json
 from evo_mtl.training.looks import do_look
 from evo_mtl.training.passes import Pass, do_pass
-from evo_mtl.training.trial import Bench, try_group
+from evo_mtl.training.trial import Bench, forgiving_memory, try_group
 
 Job = Mapping[str, Any]
 """``{"kind": ..., ...}``, all of it JSON."""
@@ -30,7 +32,7 @@ def pass_job(one: Pass, candidates: Sequence[Candidate]) -> Job:
 
 
 def look_job(request: LookRequest, max_images: int) -> Job:
-    """A look before anything is trained. Gives what it said."""
+    """A look before anything is trained. Gives what it said, or nothing where that cannot be."""
     return {
         "kind": "look",
         "parent": request.parent,
@@ -49,12 +51,16 @@ def _trial(job: Job, bench: Bench) -> Any:
 
 
 def _pass(job: Job, bench: Bench) -> Any:
-    do_pass(_candidates(job), job["view"], job["share"], bench)
+    # What cannot be passed is no end of a search: the trials of those who read it will say what is wrong.
+    with contextlib.suppress(CandidateError), forgiving_memory():
+        do_pass(_candidates(job), job["view"], job["share"], bench)
 
 
 def _look(job: Job, bench: Bench) -> Any:
     request = LookRequest(job["parent"], genome_from_json(job["genome"]))
-    return do_look(request, job["max_images"], bench).to_json()
+    with contextlib.suppress(CandidateError), forgiving_memory():
+        return do_look(request, job["max_images"], bench).to_json()
+    return None
 
 
 def _candidates(job: Job) -> list[Candidate]:

@@ -58,7 +58,7 @@ class Cost:
     Attributes:
         images: Images presented to it: training, validation, closed-form looks.
         multiply_adds: Planned multiply-adds: frozen stages once an image and view, open ones three
-            times a training image and once a validation image.
+            times a training image and once a validation image; a head's closed form besides.
         active_parameters: Parameters its route runs.
         added_parameters: Parameters that only its route has.
         accounted_parameters: Parameters, each divided by the number of routes that would use it.

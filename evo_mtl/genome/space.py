@@ -88,11 +88,12 @@ class TrunkChoice(Section):
 
     @model_serializer(mode="wrap")
     def _without_usual_dtype(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """float32 goes unsaid: runs that were begun before there was a choice keep their identity."""
-        data: dict[str, Any] = handler(self)
-        if data.get("dtype") == "float32":
-            del data["dtype"]
-        return data
+        return _without(handler(self), "dtype", "float32")
+
+
+def _without(data: dict[str, Any], name: str, usual: object) -> dict[str, Any]:
+    """What is usual goes unsaid: runs that were begun before there was a choice keep their identity."""
+    return {key: value for key, value in data.items() if key != name or value != usual}
 
 
 class OrderedList(Section):
@@ -195,6 +196,11 @@ class SeedCandidate(Section):
         (), description="what is taken from the looks instead"
     )
 
+    @model_serializer(mode="wrap")
+    def _without_nothing_followed(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        return data if data["follow"] else _without(data, "follow", data["follow"])
+
     @model_validator(mode="after")
     def _head_is_known(self) -> Self:
         if self.head not in HEAD_KINDS:
@@ -220,6 +226,10 @@ class SearchSpace(Section):
         None, description="cheap looks before anything is trained; none if left out"
     )
     seeds: tuple[SeedCandidate, ...] = Field(min_length=1)
+
+    @model_serializer(mode="wrap")
+    def _without_no_looks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without(handler(self), "looks", None)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:

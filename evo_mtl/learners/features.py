@@ -60,6 +60,7 @@ def pooled_features(
         "images": digest(np.ascontiguousarray(images).tobytes()),
         "torch": torch.__version__,
         "norms": "folded",
+        "chunk": CHUNK,
     }
     return cache.get(digest(canonical_json(key)), lambda: _forward(trunk, images, taps))
 

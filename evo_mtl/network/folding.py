@@ -84,7 +84,7 @@ def _fold(module: nn.Module, folds: Sequence[Fold]) -> nn.Module:
     for conv_name, norm_name in folds:
         conv: Any = module.get_submodule(conv_name)
         norm: Any = module.get_submodule(norm_name)
-        scale = (norm.running_var.double() + norm.eps).rsqrt()
+        scale = (norm.running_var.double() + norm.eps).sqrt().reciprocal()  # rounded alike on every device
         shift = -norm.running_mean.double() * scale
         if norm.affine:
             scale, shift = scale * norm.weight, shift * norm.weight + norm.bias

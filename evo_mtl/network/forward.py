@@ -91,6 +91,9 @@ class SharedRoutes:
         known: dict[str, Activation] = dict(kept or {})
         count = len(next(iter(images.values())))
         results = []
+        later: list[set[str]] = [set()]  # keys that routes behind a route have: what they do not is let go
+        for route in reversed(routes[1:]):
+            later.append(later[-1] | {route.preprocessing.key, *route.keys()})
         for route, places in zip(routes, wanted, strict=True):
             keys = {PIXELS: route.preprocessing.key, **dict(enumerate(route.keys()))}
             places = list(places)
@@ -105,6 +108,8 @@ class SharedRoutes:
                     inputs = [known[keys[j]] for j in node.inputs]
                     known[keys[i]] = apply(node, module, inputs, self.tokens)
             results.append({i: rows(known[keys[i]], slice(0, count)) for i in places})
+            needed = later.pop()
+            known = {key: output for key, output in known.items() if key in needed}
         return results
 
     def logits(self, routes: Sequence[Route], images: Mapping[int, np.ndarray]) -> list[Tensor]:

@@ -5,10 +5,10 @@
 * ``beginning``, ``checks`` - what must be right before anything is written, and the first lines
 * ``root`` - the root trunk put into the store
 * ``founders`` - routes of other tasks as parents, read when they are needed
-* ``runner`` - the search, new or resumed by the same code; ``progress`` - what it tells meanwhile
+* ``runner`` - the search, new or resumed by the same code; ``trials`` - its jobs; ``progress`` - what it tells meanwhile
 * ``estimate`` - what a search would cost, before it
 * ``model`` - an archived network, loaded to answer
-* ``evaluation``, ``prediction``, ``summary`` - what ``evaluate``, ``predict`` and ``show`` tell
+* ``evaluation``, ``prediction``, ``summary`` - what ``evaluate``, ``predict`` and ``show`` tell; ``hindsight`` - were the looks right
 * ``comparison`` - runs and baselines in one table
 * ``face`` - the Python face
 """

@@ -20,6 +20,19 @@ class TaskStarted:
 
 
 @dataclass(frozen=True)
+class Looked:
+    """Cheap looks are over; ``quality`` is the best that a ridge head saw in the root trunk, at ``image_size``."""
+
+    task: str
+    count: int
+    image_size: int
+    quality: float
+    parent: str | None
+    seconds: float
+    replayed: bool
+
+
+@dataclass(frozen=True)
 class GenerationStarted:
     """A generation was asked for."""
 
@@ -66,7 +79,7 @@ class TaskDone:
     skipped: bool
 
 
-Event = TaskStarted | GenerationStarted | CandidateDone | GenerationDone | TaskDone
+Event = TaskStarted | Looked | GenerationStarted | CandidateDone | GenerationDone | TaskDone
 
 
 class Progress(Protocol):

@@ -26,7 +26,7 @@ from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.looks import Looks, look_from_json, planned_looks
 from evo_mtl.evolution.population import Founder, Population, settled
 from evo_mtl.evolution.turn import Turn, World
-from evo_mtl.files import lock, make_folder
+from evo_mtl.files import TEMPORARY_SUFFIX, lock, make_folder, remove
 from evo_mtl.genome.space import TrunkFacts, check_against_trunk
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import Modules
@@ -108,7 +108,7 @@ class _Search:
         self.progress, self.archive, self.tasks = progress, archive, tasks
         self.store = folder.store()
         self.state = archive.state
-        self.founders, self.swept = Founders(), False
+        self.founders = Founders()
         self.layout, self.facts = self._root()
         tokens = (self.layout.kind, self.layout.num_prefix_tokens)
         self.shared = SharedRoutes(Modules(self.store.read, device=config.device), tokens)
@@ -130,6 +130,9 @@ class _Search:
 
     def all_tasks(self) -> ArchiveState:
         engine: Engine = SerialEngine() if self.options.workers == 1 else ProcessEngine(self.options.workers)
+        self.store.sweep(self._in_use())  # what crashes left, here and beside the journal
+        for stray in self.folder.path.glob(f".*{TEMPORARY_SUFFIX}"):
+            remove(stray)
         try:
             for place, planned in enumerate(self.tasks):
                 if not self._is_done(planned):
@@ -149,7 +152,6 @@ class _Search:
 
     def _turn(self, place: int, config: TaskConfig, task: Task, engine: Engine) -> None:
         start = time.monotonic()
-        self._sweep()
         state = self.state
         known = state.tasks.get(task.name)
         if known is None or known["digest"] != task.digest:
@@ -260,16 +262,11 @@ class _Search:
         if self.options.cache is None:  # of no use to the next task; a shared cache keeps to its bound
             shutil.rmtree(self.folder.cache, ignore_errors=True)
 
-    def _sweep(self) -> None:
-        """Drops, once in a search, what crashes left: components that no route and no running turn names."""
-        if not self.swept:
-            self.store.sweep(self._in_use())
-            self.swept = True
-
     def _in_use(self) -> set[str]:
-        """Components of the root, of every route, and of the candidates of unfinished turns."""
+        """Components of the root, of every route, and of unfinished turns: what candidates wrote or started from."""
         in_use = {*(self.state.root["components"] if self.state.root else ()), *self.state.users}
-        return in_use.union(*map(_written, self.state.generations.values()))
+        turns = self.state.generations.values()
+        return in_use.union(*map(_written, turns), *map(_inherited, turns))
 
     def _world(self, task: Task, state: ArchiveState, pricing: Pricing, trials: Trials) -> World:
         founders = self.founders.without(task.name, state)
@@ -280,16 +277,19 @@ class _Search:
         """What cheap looks say of the task: as committed, or looked up now and committed."""
         space = self.config.space
         if task.name in state.looks:
-            return Looks(tuple(map(look_from_json, state.looks[task.name]["looks"])))
+            looks = Looks(tuple(map(look_from_json, state.looks[task.name]["looks"])))
+            self._tell_looks(task.name, looks, 0.0, replayed=True)
+            return looks
         requests = planned_looks(space, self.facts, founders, self.config.seed, task.name)
         if space.looks is None or not requests:
             return Looks()
         start = time.monotonic()
-        found = trials.looks(requests, space.looks.max_images)
-        self._commit("looks", task=task.name, looks=[look.to_json() for look in found])
+        looks = Looks(tuple(trials.looks(requests, space.looks.max_images)))
+        self._commit("looks", task=task.name, looks=[look.to_json() for look in looks.all])
         seconds = round(time.monotonic() - start, 3)
-        append_timing(self.folder.timings, task=task.name, looks=len(found), seconds=seconds)
-        return Looks(tuple(found))
+        append_timing(self.folder.timings, task=task.name, looks=len(looks.all), seconds=seconds)
+        self._tell_looks(task.name, looks, seconds, replayed=False)
+        return looks
 
     def _pricing(self, task: Task, state: ArchiveState) -> Pricing:
         return Pricing(
@@ -323,6 +323,12 @@ class _Search:
             return None
         now = time.monotonic()
         return now + (self.deadline - now) / (len(self.tasks) - place)
+
+    def _tell_looks(self, task: str, looks: Looks, seconds: float, replayed: bool) -> None:
+        size = looks.image_size()
+        if size is not None:
+            best = max(look.quality for look in looks.of_root)
+            self.progress(tell.Looked(task, len(looks.all), size, best, looks.parent(), seconds, replayed))
 
     def _tell_generation(self, task: str, turn: Turn, number: int, seconds: float, replayed: bool) -> None:
         told = [e for e in turn.population.evaluations if e.candidate.generation == number]
@@ -363,6 +369,18 @@ def _written(generations: Iterable[Mapping[str, Any]]) -> set[str]:
         for generation in generations
         for evaluation in generation["evaluations"]
         for component in evaluation["trained"].values()
+    }
+
+
+def _inherited(generations: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Components that the candidates of some generations started from; their route may have been replaced since."""
+    return {
+        gene["component"]
+        for generation in generations
+        for evaluation in generation["evaluations"]
+        for kind in ("stages", "adapters")
+        for gene in evaluation["candidate"]["genome"][kind]
+        if gene["component"] is not None
     }
 
 

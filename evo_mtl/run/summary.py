@@ -18,6 +18,7 @@ from evo_mtl.genome.genome import genome_from_json
 from evo_mtl.network.route import route_from_json
 from evo_mtl.registry import suggestion
 from evo_mtl.run.folder import open_run
+from evo_mtl.run.hindsight import hindsight
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -32,7 +33,8 @@ def summarize(path: str | Path) -> dict[str, Any]:
     folder, config, state = open_run(path)
     history = _history(read_journal(folder.journal) if folder.journal.exists() else ())
     trunk = _trunk(state, folder.store())
-    rows = [_task_row(name, state, history, trunk["parameters"]) for name in state.routes]
+    owners = _owners(state)
+    rows = [_task_row(name, state, history, trunk["parameters"], owners) for name in state.routes]
     added = sum(row["added_parameters"] for row in rows)
     return {
         "run": folder.path.name,
@@ -60,16 +62,18 @@ def task_details(path: str | Path, task: str) -> dict[str, Any]:
         known = ", ".join(state.routes) or "none yet"
         near = suggestion(task, [*state.routes, *waiting])
         raise InputError(f"unknown task {task!r}{near}; known: {known}", folder.path)
-    history = _history(read_journal(folder.journal))
+    events = read_journal(folder.journal)
+    history, owners = _history(events), _owners(state)
     store = folder.store()
-    row = _task_row(task, state, history, _trunk(state, store)["parameters"])
+    row = _task_row(task, state, history, _trunk(state, store)["parameters"], owners)
     event = state.routes[task]
     return {
         **row,
         "class_names": list(state.answered[task]["classes"]),
-        "nodes": _nodes(task, state, store),
+        "nodes": _nodes(task, state, store, owners),
         "hyperparameters": dict(event["genome"]["hyperparameters"]),
         "lineage": lineage(task, event["candidate"], history, state),
+        "hindsight": hindsight(events, task),
     }
 
 
@@ -89,16 +93,20 @@ History = Mapping[str, Mapping[str, Tried]]
 
 
 def _history(events: Iterable[Event]) -> History:
+    """Of the search that found each task's route; one that goes on now is no history yet."""
     found: dict[str, dict[str, Tried]] = {}
+    running: dict[str, dict[str, Tried]] = {}
     for event in events:
         if event.kind == "task":
-            found[event.payload["name"]] = {}
+            running[event.payload["name"]] = {}
         elif event.kind == "generation":
             for one in event.payload["evaluations"]:
                 made = one["candidate"]
-                found[event.payload["task"]][f"{made['generation']}/{made['child']}"] = Tried(
+                running[event.payload["task"]][f"{made['generation']}/{made['child']}"] = Tried(
                     one["status"], made["origin"], made["parent"], one["quality"], one["score"]
                 )
+        elif event.kind == "route":
+            found[event.payload["task"]] = running[event.payload["task"]]
     return found
 
 
@@ -131,12 +139,11 @@ def lineage(task: str, candidate: str | None, history: History, state: ArchiveSt
     return steps
 
 
-def _task_row(name: str, state: ArchiveState, history: History, trunk: int) -> dict[str, Any]:
+def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owners: Owners) -> dict[str, Any]:
     known, event = state.answered[name], state.routes[name]
     genome, cost = genome_from_json(event["genome"]), event["cost"]
     tried = history[name]
     winner = tried[event["candidate"]]
-    owners = _owners(state)
     own = owners[name].difference(state.root["components"] if state.root else ())
     return {
         "name": name,
@@ -167,8 +174,11 @@ def _task_row(name: str, state: ArchiveState, history: History, trunk: int) -> d
     }
 
 
-def _owners(state: ArchiveState) -> dict[str, set[str]]:
-    """Task to the components of its route."""
+Owners = Mapping[str, set[str]]
+"""Task to the components of its route."""
+
+
+def _owners(state: ArchiveState) -> Owners:
     return {name: set(route_from_json(event["route"]).components) for name, event in state.routes.items()}
 
 
@@ -184,10 +194,9 @@ def _trunk(state: ArchiveState, store: ComponentStore) -> dict[str, Any]:
     }
 
 
-def _nodes(task: str, state: ArchiveState, store: ComponentStore) -> list[dict[str, Any]]:
+def _nodes(task: str, state: ArchiveState, store: ComponentStore, owners: Owners) -> list[dict[str, Any]]:
     layout = state.root["layout"]["stage_names"] if state.root else []
     root = set(state.root["components"]) if state.root else set()
-    owners = _owners(state)
     nodes = []
     for i, node in enumerate(route_from_json(state.routes[task]["route"]).nodes):
         place = node.slot.partition(":")[2]

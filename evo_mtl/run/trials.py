@@ -62,20 +62,35 @@ class Trials:
         # With one worker the cheap ones come first: who looks on has an answer early.
         sign = -1 if self._engine.num_workers > 1 else 1
         groups = sorted(grouped, key=lambda group: (sign * self._sum(candidates, group), group))
-        jobs = [trial_job([candidates[place] for place in group]) for group in groups]
 
         def tell(place: int, seconds: float) -> None:
             for member in groups[place]:
                 told(candidates[member], seconds)
 
-        results = self._do(
-            jobs, lambda place: {"candidates": [candidates[i].id for i in groups[place]]}, tell
-        )
+        results = self._trials(candidates, groups, tell)
+        alone = [
+            (member,)
+            for group, result in zip(groups, results, strict=True)
+            for member in group
+            if result is None and len(group) > 1
+        ]
+        if alone:  # what was too much together may do one by one
+            results += self._trials(candidates, alone, lambda place, seconds: None)
+            groups += alone
         outcomes: list[dict[str, Any]] = [{}] * len(candidates)
         for group, result in zip(groups, results, strict=True):
             for i, member in enumerate(group):
                 outcomes[member] = _DIED if result is None else result[i]
         return outcomes
+
+    def _trials(
+        self,
+        candidates: Sequence[Candidate],
+        groups: Sequence[Sequence[int]],
+        tell: Callable[[int, float], None],
+    ) -> list[Any]:
+        jobs = [trial_job([candidates[place] for place in group]) for group in groups]
+        return self._do(jobs, lambda place: {"candidates": [candidates[i].id for i in groups[place]]}, tell)
 
     def _sum(self, candidates: Sequence[Candidate], group: Sequence[int]) -> float:
         return sum(self._work(candidates[place]) for place in group)

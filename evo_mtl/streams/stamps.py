@@ -23,7 +23,7 @@ class Stamp:
         digest: Of the configuration, and of path, size, times and inode of every file.
         settled: Whether no file changed so lately that another change might leave its times as they are.
         has_files: Whether there are files at all. Data that ship inside a package, or that a function
-            makes, have none: their stamp is the configuration's and vouches for that only.
+            makes, have none: their stamp vouches for the configuration only.
     """
 
     digest: str

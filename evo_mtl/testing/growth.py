@@ -134,8 +134,8 @@ def _own_head(store: ComponentStore, head: str, number: int) -> tuple[str, int]:
 
 def _fingerprints(shared: SharedRoutes, routes: Sequence[Route]) -> list[str]:
     """As the search computes them, for many routes at once."""
-    size = routes[0].preprocessing.image_size
     coarse = generator(0, "probe images").integers(0, 256, (CHUNK, 8, 8, 3), dtype=np.uint8)
-    probes = np.stack([resize(image, size) for image in coarse])
-    logits: list[Tensor] = shared.logits(routes, {size: probes})
+    sizes = {route.preprocessing.image_size for route in routes}
+    probes = {size: np.stack([resize(image, size) for image in coarse]) for size in sizes}
+    logits: list[Tensor] = shared.logits(routes, probes)
     return [digest(one.numpy().tobytes()) for one in logits]

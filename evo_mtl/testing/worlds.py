@@ -35,9 +35,10 @@ hyperparameters:
   adapter_width: {values: [4, 8], default: 4}
 budget: {generations: 2, children: 2}
 validations: 2
+looks: {sizes: [24], parents: 2}
 seeds:
   - {name: depth_ridge, depth: 5, taps: groups, head: ridge}
-  - {name: tune, depth: 4, open_from: 3, head: linear}
+  - {name: tune, depth: 4, open_from: 3, head: linear, follow: [image_size, parent]}
 """
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+
+ABANDONED = 6 * 3600
+"""Seconds after which an unfinished file is taken for one whose process died."""
 
 
 class ArrayCache:
@@ -75,13 +79,13 @@ class ArrayCache:
 
     def _make_room(self, size: int) -> None:
         with contextlib.suppress(OSError):
-            files = [(p.stat().st_mtime, p.stat().st_size, p) for p in self._folder.glob("*/*.npy")]
+            files = [(p.stat().st_mtime, p.stat().st_size, p) for p in self._folder.glob("*/*")]
             total = sum(bytes_ for _, bytes_, _ in files) + size
-            for _, bytes_, path in sorted(files, key=lambda file: file[0]):
-                if total <= self.max_bytes:
-                    break
-                path.unlink(missing_ok=True)
-                total -= bytes_
+            for changed, bytes_, path in sorted(files, key=lambda file: file[0]):
+                abandoned = path.suffix == ".part" and changed < time.time() - ABANDONED
+                if abandoned or (total > self.max_bytes and path.suffix == ".npy"):
+                    path.unlink(missing_ok=True)
+                    total -= bytes_
 
 
 def _allocate(path: Path) -> None:

@@ -1,6 +1,6 @@
 """Heads solved in closed form: ridge with every strength from one decomposition, nearest class mean.
 
-All sums are in float64. Features are ``(N, D)``, labels ``(N,)`` in ``0 .. K-1``; a head is a weight
+All sums are in float64, made in one pass over the examples. Features are ``(N, D)``, labels ``(N,)`` in ``0 .. K-1``; a head is a weight
 ``(K, D)`` and a bias ``(K,)``, so that ``features @ weight.T + bias`` are scores ``(N, K)``.
 
 References:
@@ -9,7 +9,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -38,9 +38,9 @@ def standardise(features: Array) -> tuple[Tensor, Tensor]:
 
     A feature that does not vary gets scale 1, so it becomes zero rather than noise.
     """
-    x = _features(features)
-    mean = x.mean(0)
-    scale = (x - mean).square().mean(0).sqrt()
+    mean = _mean(features)
+    zero = torch.zeros_like(mean)
+    scale = (sum((x.square().sum(0) for _, x in _centred(features, mean)), zero) / len(features)).sqrt()
     constant = scale <= 1e-12 * torch.maximum(mean.abs(), torch.ones_like(mean))
     return mean, torch.where(constant, torch.ones_like(scale), scale)
 
@@ -53,30 +53,48 @@ def fold_standardisation(weight: Tensor, bias: Tensor, mean: Tensor, scale: Tens
 
 @dataclass(frozen=True)
 class _Decomposition:
-    """Centred least squares in the coordinates where every strength is a division (R = min(N, D))."""
+    """Centred least squares in the coordinates where every strength is a division (R = min(N, D)).
 
-    lift: Tensor | None  # (N, D) centred features in the dual form, None in the primal
-    basis: Tensor  # eigenvectors: (D, R) primal, (N, R) dual
-    eigenvalues: Tensor  # (R,)
-    projected: Tensor  # (R, K) targets
-    scores: Tensor  # (N, R): fitted values are scores @ (projected / (eigenvalues + alpha))
-    squares: Tensor  # (N, R): leverages are squares @ (1 / (eigenvalues + alpha))
+    In the primal form, where examples outnumber features, nothing of size (N, D) is held: the sums over
+    examples are all that is solved, and the examples are read once more for leave-one-out errors.
+    """
+
+    features: Array  # (N, D), as they came
     feature_mean: Tensor  # (D,)
     targets: Tensor  # (N, K) centred
     target_mean: Tensor  # (K,)
+    dual: bool
+    basis: Tensor  # eigenvectors: (D, R) primal, (N, R) dual
+    eigenvalues: Tensor  # (R,)
+    projected: Tensor  # (R, K) targets
 
     def head(self, alpha: float) -> tuple[Tensor, Tensor]:
         weight = self.basis @ (self.projected / (self.eigenvalues + alpha)[:, None])
-        if self.lift is not None:
-            weight = self.lift.T @ weight
+        if self.dual:
+            weight = sum(x.T @ weight[rows] for rows, x in _centred(self.features, self.feature_mean))  # type: ignore[assignment]
         return weight.T.contiguous(), self.target_mean - self.feature_mean @ weight
 
-    def loo_error(self, alpha: float) -> float:
-        shrunk = 1 / (self.eigenvalues + alpha)
-        residual = self.targets - self.scores @ (self.projected * shrunk[:, None])
-        # The intercept is not shrunk: it adds 1/N to every leverage.
-        leverage = self.squares @ shrunk + 1 / len(self.targets)
-        return float((residual / (1 - leverage).clamp_min(1e-12)[:, None]).square().mean())
+    def loo_errors(self, alphas: Sequence[float]) -> list[float]:
+        """Mean squared leave-one-out error for each strength."""
+        sums = [0.0] * len(alphas)
+        for rows, coordinates, leverages in self._coordinates():
+            for i, alpha in enumerate(alphas):
+                shrunk = 1 / (self.eigenvalues + alpha)
+                residual = self.targets[rows] - coordinates @ (self.projected * shrunk[:, None])
+                # The intercept is not shrunk: it adds 1/N to every leverage.
+                leverage = leverages @ shrunk + 1 / len(self.targets)
+                sums[i] += float((residual / (1 - leverage).clamp_min(1e-12)[:, None]).square().sum())
+        return [total / self.targets.numel() for total in sums]
+
+    def _coordinates(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Rows with what fitted values and leverages are linear in, after division by eigenvalue plus strength."""
+        if self.dual:
+            scaled = self.basis * self.eigenvalues
+            yield slice(None), scaled, self.basis * scaled
+            return
+        for rows, x in _centred(self.features, self.feature_mean):
+            scores = x @ self.basis
+            yield rows, scores, scores.square()
 
 
 def ridge_path(
@@ -129,7 +147,7 @@ def choose_ridge(
     _check_alphas(alphas)
     labels = _labels(train_labels)
     parts = _decompose(train_features, labels, num_classes or int(labels.max()) + 1)
-    errors = [parts.loo_error(alpha) for alpha in alphas]
+    errors = parts.loo_errors(alphas)
     best = min(range(len(alphas)), key=errors.__getitem__)
     return RidgeHead(*parts.head(alphas[best]), float(alphas[best]), errors[best])
 
@@ -154,23 +172,43 @@ def nearest_class_mean(features: Array, labels: Array, num_classes: int) -> tupl
 
 
 def _decompose(features: Array, labels: Array, num_classes: int) -> _Decomposition:
-    x, y = _features(features), _labels(labels)
+    y = _labels(labels)
     targets = 2 * torch.nn.functional.one_hot(y, num_classes).double() - 1
-    feature_mean, target_mean = x.mean(0), targets.mean(0)
-    x, targets = x - feature_mean, targets - target_mean
-    if len(x) >= x.shape[1]:
-        eigenvalues, basis = torch.linalg.eigh(x.T @ x)
-        eigenvalues = eigenvalues.clamp_min(0)
-        scores = x @ basis
-        lift, projected, squares = None, scores.T @ targets, scores.square()
-    else:
+    target_mean = targets.mean(0)
+    targets = targets - target_mean
+    count, width = len(features), features.shape[1]
+    mean = _mean(features)
+    if dual := count < width:
+        x = _features(features) - mean
         eigenvalues, basis = torch.linalg.eigh(x @ x.T)
-        eigenvalues = eigenvalues.clamp_min(0)
-        scores = basis * eigenvalues
-        lift, projected, squares = x, basis.T @ targets, basis * scores
+        projected = basis.T @ targets
+    else:
+        gram = torch.zeros((width, width), dtype=torch.float64)
+        moments = torch.zeros((width, num_classes), dtype=torch.float64)
+        for rows, x in _centred(features, mean):
+            gram += x.T @ x
+            moments += x.T @ targets[rows]
+        eigenvalues, basis = torch.linalg.eigh(gram)
+        projected = basis.T @ moments
     return _Decomposition(
-        lift, basis, eigenvalues, projected, scores, squares, feature_mean, targets, target_mean
+        features, mean, targets, target_mean, dual, basis, eigenvalues.clamp_min(0), projected
     )
+
+
+def _mean(features: Array) -> Tensor:
+    zero = torch.zeros(features.shape[1], dtype=torch.float64)
+    return sum((x.sum(0) for _, x in _centred(features, zero)), zero) / len(features)
+
+
+ROWS = 4096
+"""Examples that are turned into float64 at once."""
+
+
+def _centred(features: Array, mean: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Rows in float64 less their mean, some at a time."""
+    for start in range(0, len(features), ROWS):
+        rows = slice(start, start + ROWS)
+        yield rows, _features(features[rows]) - mean
 
 
 def _features(features: Array) -> Tensor:

@@ -207,17 +207,20 @@ class _Pass:
         if not kept and not held:
             return {key: [] for key in first}
         with contextlib.ExitStack() as stack:
-            targets = {
-                key: [
-                    _target(
-                        stack, cache, _file(name(key), i, len(first[key])), (count, *a.shape[1:]), a.dtype
-                    )
-                    for i, a in enumerate(first[key])
-                ]
-                for key in kept
-            }
-            for key in held:
-                targets[key] = [np.empty((count, *a.shape[1:]), a.dtype) for a in first[key]]
+            targets: dict[str, list[np.ndarray]] = {}
+            for key in [*kept, *held]:
+                shapes = [(count, *a.shape[1:]) for a in first[key]]
+                files = [_file(name(key), i, len(shapes)) for i in range(len(shapes))]
+                try:
+                    if key in kept:
+                        targets[key] = [
+                            stack.enter_context(cache.writing(file, shape, a.dtype))
+                            for file, shape, a in zip(files, shapes, first[key], strict=True)
+                        ]
+                except OSError:  # a full disk
+                    pass
+                if key not in targets and first[key][0].ndim == 2:
+                    targets[key] = [np.empty(s, a.dtype) for s, a in zip(shapes, first[key], strict=True)]
             for start in range(0, count, CHUNK):
                 part = first if start == 0 else self.chunk(start)
                 for key, arrays in targets.items():
@@ -226,22 +229,12 @@ class _Pass:
         return {key: _find(cache, name(key)) or targets.get(key, []) for key in first}
 
 
-def _target(
-    stack: contextlib.ExitStack, cache: ArrayCache, name: str, shape: tuple[int, ...], dtype: np.dtype
-) -> np.ndarray:
-    """An array to fill: kept on disk, or in memory alone when the disk does not take it."""
-    try:
-        return stack.enter_context(cache.writing(name, shape, dtype))
-    except OSError:
-        return np.empty(shape, dtype)
-
-
 def _machine(shared: SharedRoutes) -> str:
     """What the last bits of an activation depend on besides weights and images: a cache may be shared."""
     if shared.device.type == "cuda":
-        return f"{torch.__version__} {torch.cuda.get_device_name(shared.device)} folded"
+        return f"{torch.__version__} {torch.cuda.get_device_name(shared.device)} folded {CHUNK}"
     kind = torch.backends.cpu.get_cpu_capability()
-    return f"{torch.__version__} {shared.device} {kind} {torch.get_num_threads()} folded"
+    return f"{torch.__version__} {shared.device} {kind} {torch.get_num_threads()} folded {CHUNK}"
 
 
 def _find(cache: ArrayCache, name: str) -> list[np.ndarray]:
@@ -274,7 +267,8 @@ def _typed(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _spare_bytes(device: torch.device) -> int:
-    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 0
+    """A fixed share of a GPU: several frontiers of a candidate, and several candidates, live there at once."""
+    return torch.cuda.mem_get_info(device)[1] // 16 if device.type == "cuda" else 0
 
 
 def _joined(parts: list[Activation]) -> Activation:

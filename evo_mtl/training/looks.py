@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evo_mtl.evolution.looks import Look, LookRequest
+from evo_mtl.files import digest
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.cost import line_multiply_adds
@@ -32,7 +33,7 @@ def do_look(request: LookRequest, max_images: int, bench: Bench) -> Look:
     if len(rows) > max_images:
         rng = generator(bench.seed, "task", task.name, "look images")
         rows = np.sort(rng.permutation(len(pixels))[:max_images])
-        key, pixels = f"{key} {max_images}", pixels[rows]
+        key, pixels = f"{key} rows {digest(rows.tobytes())}", pixels[rows]
     labels, truth = task.train.labels[rows], task.validation.labels
     train = _taps(route, key, pixels, bench)
     validation = _taps(route, *bench.images.validation(genome), bench)

@@ -63,9 +63,7 @@ def do_pass(candidates: Sequence[Candidate], view: int, share: float, bench: Ben
     key, pixels = bench.images.validation(genome) if view == VALIDATION else bench.images.train(genome, view)
     routes = [assemble(one.genome, bench.layout.mean, bench.layout.std) for one in candidates]
     wanted = [[i for i in route.frontier if i != PIXELS] for route in routes]
-    if not bench.keeping or not any(wanted):
-        return
-    with bench.spent.on("frozen"):
-        frozen_pass(
-            routes, wanted, pixels, key, bench.shared, bench.cache, int(bench.cache.max_bytes * share)
-        )
+    max_bytes = int(bench.cache.max_bytes * share)
+    if bench.keeping and max_bytes and any(wanted):
+        with bench.spent.on("frozen"):
+            frozen_pass(routes, wanted, pixels, key, bench.shared, bench.cache, max_bytes)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from evo_mtl.evolution.candidate import Cost
-from evo_mtl.genome.genome import PROJECTED_RIDGE, Genome
+from evo_mtl.genome.genome import LINEAR, NEAREST_MEAN, PROJECTED_RIDGE, Genome
 from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, stage_parameters
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.pooling import pooled_size
+from evo_mtl.training.closed_form import ridge_multiply_adds
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,22 @@ class Pricing:
         users = [(0 if component is None else self.users.get(component, 0)) for component, _ in parts]
         return Cost(
             images=trained + forward,
-            multiply_adds=float(frozen * once + open_ * (3 * trained + forward)),
+            multiply_adds=float(frozen * once + open_ * (3 * trained + forward)) + self._solution(genome),
             active_parameters=sum(count for _, count in parts),
             added_parameters=sum(count for (_, count), n in zip(parts, users, strict=True) if n == 0),
             accounted_parameters=sum(count / (n + 1) for (_, count), n in zip(parts, users, strict=True)),
             inference=float(sum(stages) + head_work),
+        )
+
+    def _solution(self, genome: Genome) -> float:
+        """Multiply-adds of the head's closed form, where it has one."""
+        kind = genome.head.kind
+        starts_solved = genome.head.component is None and genome["head_start"] == "ridge"
+        if kind == NEAREST_MEAN or (kind == LINEAR and not starts_solved):
+            return 0.0
+        width = sum(pooled_size(self.layout.channels[tap.stage], tap.grid) for tap in genome.taps)
+        return ridge_multiply_adds(
+            self.num_train, genome["projection_width"] if kind == PROJECTED_RIDGE else width
         )
 
     def _parts(self, genome: Genome) -> Iterator[tuple[str | None, int]]:

@@ -6,7 +6,8 @@ run's seed: any worker may do it, in any order, again, with the same outcome.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,11 +107,10 @@ def try_group(candidates: Sequence[Candidate], bench: Bench) -> list[Outcome]:
     """
     if len(candidates) == 1:
         return [try_candidate(candidates[0], bench)]
-    try:
+    outcomes: list[Outcome] | None = None
+    with forgiving_memory():
         outcomes = _try_together(candidates, bench)
-    except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
-            raise
+    if outcomes is None:  # outside the block, where what it held is gone
         return [try_candidate(candidate, bench) for candidate in candidates]
     group = [candidate.child for candidate in candidates]
     return [replace(outcome, notes={**outcome.notes, "group": group}) for outcome in outcomes]
@@ -144,6 +144,16 @@ def _caught(attempt: Callable[[], Outcome]) -> Outcome:
 
 def _failed(reason: object) -> Outcome:
     return Outcome(f"failed: {reason}", 0.0, (), {}, {})
+
+
+@contextlib.contextmanager
+def forgiving_memory() -> Iterator[None]:
+    """Leaves the block quietly when memory runs out in it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -51,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
         rows = [_row(task.name, run) for task in config.stream.tasks]
     names = ["task", "all", "depths", "sizes", "followed", "best of grid", "looks s", "grid s"]
     print(table(names, [[_cell(row[key]) for key in names] for row in rows]))
+    times = sum(row["grid s"] for row in rows) / sum(row["looks s"] for row in rows)
+    print(f"\nSpearman's rank correlations; seconds, grid to looks: ratio {times:.1f}")
     return finish(options, here, tasks=rows)
 
 

@@ -118,13 +118,14 @@ def main(arguments: Sequence[str]) -> int:
             options.space = options.published = str(write_space(Path(name)))
             options.generations, options.grids, options.size = 1, "2e-3x1", 32
         jobs = sides(options)
-        # Spawned, since forked processes inherit torch's threads in no good state.
-        with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
-            futures = [
-                pool.submit(measure, side, options.tasks, options.size, str(Path(name) / str(i)))
-                for i, side in enumerate(jobs)
-            ]
-            found = {side.name: future.result() for side, future in zip(jobs, futures, strict=True)}
+        work = [(side, options.tasks, options.size, str(Path(name) / str(i))) for i, side in enumerate(jobs)]
+        if options.processes == 1:
+            points = [measure(*one) for one in work]
+        else:
+            # Spawned, since forked processes inherit torch's threads in no good state.
+            with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
+                points = list(pool.map(measure, *zip(*work, strict=True)))
+    found = {side.name: one for side, one in zip(jobs, points, strict=True)}
     ours, naive = found["ours"], {side: points for side, points in found.items() if "naive" in side}
     print(_ways(found))
     verdicts = {}
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str]) -> int:
         goal, took = curve(points)[-1][1], curve(points)[-1][0]
         when = next((seconds for seconds, quality in curve(ours) if quality >= goal), None)
         verdicts[side] = {"goal": goal, "seconds": took, "ours": when, "ratio": when and took / when}
-        reached = "never" if when is None else f"after {when:.0f} s a task: {took / when:.1f} times sooner"
+        reached = "never" if when is None else f"after {when:.0f} s a task, ratio {took / when:.1f}"
         print(f"\n{side}: mean test quality {goal:.4f} after {took:.0f} s a task; ours had it {reached}")
     if options.svg:
         write_svg(options.svg, {side: curve(points) for side, points in found.items()})

@@ -119,7 +119,7 @@ def test_a_search_stopped_again_and_again_still_ends_with_the_same_journal(
     assert journal(tmp_path / "run") == whole(home)
 
 
-@pytest.mark.parametrize("at", [1, 4, 20, 70, 100, 130, 160, 200])
+@pytest.mark.parametrize("at", [1, 4, 20, 70, 100, 130, 160, 180])
 def test_a_search_that_fails_at_a_file_operation_resumes_to_the_same_journal(
     at: int, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

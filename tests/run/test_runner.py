@@ -45,7 +45,7 @@ def copied(home: Path, to: Path) -> Path:
 
 def test_each_task_has_a_journal_of_its_seed_generation_its_children_and_its_route(home: Path) -> None:
     kinds = [event.kind for event in read_journal(RunFolder(home / "run").journal)]
-    turn = ["task", *["generation"] * 3, "route"]
+    turn = ["task", "looks", *["generation"] * 3, "route"]
     assert kinds == ["run", "root", *turn, *turn]
 
 
@@ -207,7 +207,7 @@ def test_changed_data_of_an_archived_task_are_refused_by_name_and_searched_again
     again = journal(tmp_path / "run")
     assert again.startswith(before)
     added = read_journal(RunFolder(tmp_path / "run").journal)[before.count(b"\n") :]
-    assert [event.kind for event in added] == ["task", *["generation"] * 3, "route"]
+    assert [event.kind for event in added] == ["task", "looks", *["generation"] * 3, "route"]
     assert {event.payload.get("task", event.payload.get("name")) for event in added} == {"one"}
     search(tmp_path / "run", made)
     assert journal(tmp_path / "run") == again
@@ -239,8 +239,9 @@ def test_a_clock_that_has_run_out_ends_each_task_after_a_generation_and_is_journ
     made = config(home, "one", "three")
     state = search(tmp_path / "run", made, Options(minutes=1e-9))
     assert set(state.routes) == {"one", "three"}
-    assert [event.kind for event in read_journal(RunFolder(tmp_path / "run").journal)][2:6] == [
+    assert [event.kind for event in read_journal(RunFolder(tmp_path / "run").journal)][2:7] == [
         "task",
+        "looks",
         "generation",
         "clock",
         "route",
@@ -260,3 +261,36 @@ def test_answers_of_an_archived_task_do_not_hang_on_the_number_of_images(home: P
     whole = model.logits(IMAGES, ["one"])[0]
     assert torch.isfinite(whole).all()
     assert torch.equal(model.logits(IMAGES[:1], ["one"])[0], whole[:1])
+
+
+def test_a_search_killed_after_its_looks_goes_on_from_what_they_said(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = journal(home / "run").splitlines(keepends=True)
+    run = tmp_path / "run"
+    shutil.copytree(home / "run", run)
+    (run / "journal.jsonl").write_bytes(b"".join(lines[:4]))
+    assert events(run, "looks")
+    assert not events(run, "generation")
+
+    def never(*_: object) -> None:
+        raise AssertionError("looked again")
+
+    monkeypatch.setattr("evo_mtl.engines.jobs.do_look", never)
+    with pytest.raises(
+        AssertionError, match="looked again"
+    ):  # the second task's; the first one's are committed
+        search(run, config(home, "one", "three"))
+    assert journal(run) == b"".join(lines[: len(journal(run).splitlines())])
+    assert [event.payload["task"] for event in events(run, "route")] == ["one"]
+
+
+def test_looks_are_in_the_journal_with_every_line_that_was_read(home: Path) -> None:
+    first, second = events(home / "run", "looks")
+    assert [(one["parent"], one["image_size"]) for one in first.payload["looks"]] == [(None, 24), (None, 32)]
+    for event in (first, second):
+        for one in event.payload["looks"]:
+            assert len(one["alone"]) == len(one["stages"]) > 1
+            assert all(0 <= quality <= 1 for quality in (*one["alone"], one["together"]))
+            assert one["images"] > 0
+            assert one["multiply_adds"] > 0

@@ -6,6 +6,7 @@ import torch
 from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
 
 from evo_mtl.errors import CandidateError
+from evo_mtl.training import closed_form
 from evo_mtl.training.closed_form import (
     choose_ridge,
     fold_standardisation,
@@ -152,3 +153,22 @@ def test_arrays_that_are_not_writable_are_taken_without_a_warning_and_left_as_th
     choose_ridge(features, labels, (1.0,), 2)
     nearest_class_mean(features, labels, 2)
     assert (features == before).all()
+
+
+@pytest.mark.parametrize("shape", [(40, 6), (12, 30)])
+def test_examples_read_a_few_at_a_time_give_the_head_of_all_at_once(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=shape), np.arange(shape[0]) % 3
+    whole = choose_ridge(x, y)
+    monkeypatch.setattr(closed_form, "ROWS", 7)
+    parts = choose_ridge(x, y)
+    assert torch.allclose(parts.weight, whole.weight, atol=1e-12)
+    assert parts.alpha == whole.alpha
+    assert parts.loo_error == pytest.approx(whole.loo_error, abs=1e-12)
+
+
+def test_the_planned_work_of_a_solution_follows_the_smaller_form() -> None:
+    assert closed_form.ridge_multiply_adds(1000, 10) == 1000 * 10 * 10 + 5 * 10**3
+    assert closed_form.ridge_multiply_adds(10, 1000) == closed_form.ridge_multiply_adds(1000, 10)

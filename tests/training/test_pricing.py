@@ -12,7 +12,9 @@ from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, TapGene, as_fou
 from evo_mtl.genome.mutation import with_depth
 from evo_mtl.network.components import load_module
 from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, num_parameters, stage_parameters
+from evo_mtl.network.pooling import pooled_size
 from evo_mtl.testing.genomes import a_space
+from evo_mtl.training.closed_form import ridge_multiply_adds
 from evo_mtl.training.pricing import Pricing
 from evo_mtl.training.trial import try_candidate
 from tests.training.worlds import Workshop, candidate
@@ -138,3 +140,15 @@ def test_shares_of_all_routes_and_the_root_sum_to_all_live_parameters(workshop: 
     channels = workshop.layout.channels
     heads = (channels[3] * 3 + 3) + ((channels[3] + channels[4]) * 3 + 3)
     assert shares == pytest.approx(sum(size[component] for component in users) + heads)
+
+
+def test_a_head_in_closed_form_is_charged_its_solution(workshop: Workshop) -> None:
+    solved = workshop.genome(4, 4, head="ridge")
+    started = workshop.genome(4, 4, head_start="ridge")
+    plain, free = workshop.genome(4, 4), workshop.genome(4, 4, head="nearest_mean")
+    prices = pricing(workshop)
+    width = sum(pooled_size(workshop.layout.channels[tap.stage], tap.grid) for tap in solved.taps)
+    price = ridge_multiply_adds(prices.num_train, width)
+    solving = prices.cost(solved).multiply_adds - prices.cost(free).multiply_adds
+    starting = prices.cost(started).multiply_adds - prices.cost(plain).multiply_adds
+    assert (solving, starting) == (pytest.approx(price), pytest.approx(price))

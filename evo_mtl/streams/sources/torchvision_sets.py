@@ -7,6 +7,7 @@ Nothing is downloaded unless the stream file says ``download: true``.
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -150,7 +151,10 @@ def files(argument: str, request: Request) -> list[Path]:
     if not SETS[argument].files:
         return []
     root = Path(request.root or DEFAULT_ROOT).expanduser()
-    return sorted(path for path in root.rglob("*") if path.is_file())
+    found = os.walk(root, followlinks=True)
+    return sorted(
+        path for folder, _, names in found for name in names if (path := Path(folder, name)).is_file()
+    )
 
 
 SOURCE = Source(

@@ -1,0 +1,89 @@
+"""Training steps: an open part trained as it is here against the other ways to run the same step.
+
+``plain`` is contiguous memory and torch's default AdamW; ``autocast`` is bfloat16 autocast over ours. All train
+the same stages of the trunk on the same frozen activations.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from evo_mtl.cli.text import table
+from evo_mtl.engines.workbench import set_threads
+from evo_mtl.network.components import Modules
+from evo_mtl.network.pooling import main_tensor
+from speed.measure import alternate as alternating
+from speed.measure import finish, head, middle, num_rounds, parser, ratios, timed
+from speed.world import Place, a_place
+
+BATCH, STEPS = 32, 4
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints images a second of each way for some open parts."""
+    parse = parser("steps", __doc__, rounds=7)
+    parse.add_argument("--size", type=int, default=96, help="image size (96)")
+    parse.add_argument("--parts", default="0-18 4-12 9-16", help="open stages, first-end")
+    options = parse.parse_args(arguments)
+    set_threads(1)
+    size, parts = (32, "1-3") if options.quick else (options.size, options.parts)
+    here = head(f"Training steps of {BATCH} images at {size} px, one thread")
+    rows, found = [], {}
+    with tempfile.TemporaryDirectory() as name:
+        place = a_place(Path(name), options.quick)
+        for part in parts.split():
+            first, end = (int(number) for number in part.split("-"))
+            ways = {way: _step(place, first, end, size, way) for way in ("ours", "plain", "autocast")}
+            for step in ways.values():
+                step()
+            readings = alternating(
+                {way: partial(timed, step) for way, step in ways.items()}, num_rounds(options)
+            )
+            found[part] = readings
+            rows.append(
+                [
+                    part,
+                    *(f"{BATCH * STEPS / middle(readings[way]):.0f}" for way in ways),
+                    *(str(ratios(readings[way], readings["ours"])["cpu"]) for way in ("plain", "autocast")),
+                ]
+            )
+    names = ["open stages", "ours img/s", "plain img/s", "autocast img/s", "plain / ours", "autocast / ours"]
+    print(table([*names[:4], *(f"{name} (CPU)" for name in names[4:])], rows))
+    print("\nratio of seconds, lowest and highest of a round in brackets")
+    return finish(options, here, readings=found)
+
+
+def _step(place: Place, first: int, end: int, size: int, way: str) -> Callable[[], None]:
+    """A few steps of stages ``first`` to ``end`` in one way."""
+    modules = Modules(place.store.read)
+    memory = torch.contiguous_format if way == "plain" else torch.channels_last
+    noise = np.random.default_rng(0).normal(size=(BATCH, 3, size, size)).astype(np.float32)
+    here: Any = torch.from_numpy(noise).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        for component in place.facts.components[:first]:
+            here = modules[component](here)
+    here = here.contiguous(memory_format=memory)
+    stages = nn.ModuleList(copy.deepcopy(modules.fresh(c)) for c in place.facts.components[first:end])
+    stages.to(memory_format=memory).requires_grad_(True).train()
+    optimizer = torch.optim.AdamW(stages.parameters(), lr=1e-4, fused=None if way == "plain" else True)
+
+    def steps() -> None:
+        for _ in range(STEPS):
+            outputs = here
+            with torch.autocast("cpu", torch.bfloat16, enabled=way == "autocast"):
+                for stage in stages:
+                    outputs = stage(outputs)
+            optimizer.zero_grad(set_to_none=True)
+            main_tensor(outputs).float().square().mean().backward()
+            optimizer.step()
+
+    return steps
