@@ -8,6 +8,7 @@ The journal keeps them, so that what they said can be held against what training
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -19,9 +20,6 @@ from evo_mtl.evolution.population import Founder
 from evo_mtl.genome.genome import RIDGE, Genome, HeadGene, StageGene, TapGene
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
 from evo_mtl.seeding import generator
-
-TOLERANCE = 0.01
-"""Differences in quality below this are taken for noise: of equals the cheaper one is chosen."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,7 @@ class Look:
         stages: The depths that were read.
         alone: Validation quality of a ridge head on each of them alone.
         together: Of one on all of them.
+        num_validation: Validation images that were answered.
         images: Images presented, training and validation.
         multiply_adds: Of the frozen stages and of the heads' solution.
     """
@@ -56,6 +55,7 @@ class Look:
     stages: tuple[int, ...]
     alone: tuple[float, ...]
     together: float
+    num_validation: int
     images: int
     multiply_adds: float
 
@@ -63,6 +63,11 @@ class Look:
     def quality(self) -> float:
         """The best that it saw."""
         return max(self.together, *self.alone)
+
+    @property
+    def standard_error(self) -> float:
+        """Of that quality, were the validation images drawn again."""
+        return math.sqrt(self.quality * (1 - self.quality) / self.num_validation)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; :func:`look_from_json` reads it back."""
@@ -138,10 +143,9 @@ class Looks:
         )
 
     def image_size(self) -> int | None:
-        """The smallest size at which the root trunk sees as much as at any."""
-        best = max((look.quality for look in self.of_root), default=0.0)
-        good = (look.image_size for look in self.of_root if look.quality >= best - TOLERANCE)
-        return next(good, None)
+        """The size at which the root trunk sees most; of equals the largest, for training lifts it most."""
+        best = max(self.of_root, key=lambda look: (look.quality, look.image_size), default=None)
+        return None if best is None else best.image_size
 
     def depth(self, depths: Sequence[int], size: int) -> int | None:
         """The legal depth that ends where the root trunk, read there alone, sees most; of equals the deepest.
@@ -150,21 +154,21 @@ class Looks:
             depths: Legal numbers of stages.
             size: The image size meant; the nearest that was looked at is read.
         """
-        if not self.of_root or not depths:
+        if not self.of_root:
             return None
         look = min(self.of_root, key=lambda one: abs(one.image_size - size))
-        at = [(_near(look, depth - 1), depth) for depth in sorted(depths)]
-        best = max(quality for quality, _ in at)
-        return max(depth for quality, depth in at if quality >= best - TOLERANCE)
+        return max(depths, key=lambda depth: (_near(look, depth - 1), depth), default=None)
 
     def parent(self) -> str | None:
-        """The route of another task that sees clearly more than the root trunk at the same size; else ``None``."""
-        others = [look for look in self.all if look.parent is not None]
-        if not others:
+        """The route of another task that clearly sees more than the root trunk at the same size; else ``None``.
+
+        Clearly is by more than a standard error of what the root trunk's heads reach.
+        """
+        best = max((look for look in self.all if look.parent), key=lambda look: look.quality, default=None)
+        root = next((one for one in self.of_root if best and one.image_size == best.image_size), None)
+        if best is None or root is None:
             return None
-        best = max(others, key=lambda look: look.quality)
-        root = max((one.quality for one in self.of_root if one.image_size == best.image_size), default=1.0)
-        return best.parent if best.quality > root + TOLERANCE else None
+        return best.parent if best.quality > root.quality + root.standard_error else None
 
     def ranked(self, founders: Iterable[Founder]) -> list[Founder]:
         """Founders that were looked at, the best first."""

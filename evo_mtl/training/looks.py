@@ -51,7 +51,9 @@ def do_look(request: LookRequest, max_images: int, bench: Bench) -> Look:
         alone = tuple(quality([i]) for i in range(len(stages)))
         together = quality(list(range(len(stages))))
     images, multiply_adds = look_work(genome, len(pixels), len(truth), bench.layout)
-    return Look(request.parent, genome["image_size"], stages, alone, together, images, multiply_adds)
+    return Look(
+        request.parent, genome["image_size"], stages, alone, together, len(truth), images, multiply_adds
+    )
 
 
 def look_work(genome: Genome, num_train: int, num_validation: int, layout: TrunkLayout) -> tuple[int, float]:

@@ -31,7 +31,7 @@ def evaluations() -> list[Evaluation]:
 
 
 def looks(*alone: float) -> Event:
-    look = Look(None, 48, (1, 3, 7), alone, 0.0, 10, 1.0)
+    look = Look(None, 48, (1, 3, 7), alone, 0.0, 10, 20, 1.0)
     return event("looks", task="here", looks=[look.to_json()])
 
 
