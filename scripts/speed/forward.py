@@ -127,10 +127,12 @@ def _plain(folder: Path, request: dict[str, Any]) -> Any:
 
 def _ours(folder: Path, request: dict[str, Any]) -> Any:
     """A route of the whole trunk, run as kept activations are computed."""
+    import torch
+
     from evo_mtl.archive.store import ComponentStore
     from evo_mtl.engines.workbench import set_threads
     from evo_mtl.network.components import Modules
-    from evo_mtl.network.forward import SharedRoutes
+    from evo_mtl.network.forward import CHUNK, SharedRoutes
     from evo_mtl.network.route import Node, Preprocessing, Route
     from evo_mtl.run.root import read_root, write_root
     from speed.world import TINY_TRUNK, TRUNK
@@ -149,6 +151,8 @@ def _ours(folder: Path, request: dict[str, Any]) -> Any:
     shared = SharedRoutes(Modules(store.read), (layout.kind, layout.num_prefix_tokens))
 
     def run(pixels: np.ndarray) -> Any:
-        return shared.outputs([route], [[len(stages)]], {request["size"]: pixels})[0][len(stages)]
+        chunks = [{request["size"]: pixels[start : start + CHUNK]} for start in range(0, len(pixels), CHUNK)]
+        outputs = [shared.outputs([route], [[len(stages)]], chunk)[0][len(stages)] for chunk in chunks]
+        return torch.cat(outputs)
 
     return run
