@@ -11,6 +11,7 @@ import torch
 
 from evo_mtl.archive.journal import read_journal
 from evo_mtl.archive.state import replay
+from evo_mtl.cli.show import details_text
 from evo_mtl.errors import CandidateError, ConfigError, RunError
 from evo_mtl.evolution.candidate import evaluation_from_json
 from evo_mtl.evolution.fitness import fitness
@@ -22,6 +23,7 @@ from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.model import load
 from evo_mtl.run.root import read_root
 from evo_mtl.run.runner import Options, num_users
+from evo_mtl.run.summary import task_details
 from evo_mtl.testing.worlds import coloured, write_task
 from evo_mtl.training.pricing import Pricing
 from tests.run.worlds import config, events, journal, search
@@ -294,3 +296,12 @@ def test_looks_are_in_the_journal_with_every_line_that_was_read(home: Path) -> N
             assert all(0 <= quality <= 1 for quality in (*one["alone"], one["together"]))
             assert one["images"] > 0
             assert one["multiply_adds"] > 0
+
+
+def test_show_tells_what_the_looks_said_and_how_right_they_were(home: Path) -> None:
+    text = details_text(task_details(home / "run", "one"))
+    assert "cheap looks, before anything was trained" in text
+    found = task_details(home / "run", "one")["hindsight"]
+    for look in found["looks"]:
+        assert f"{look['together']:.3f}" in text
+    assert f"({found['compared']} candidates)" in text
