@@ -128,7 +128,7 @@ def _looks(found: dict[str, Any] | None) -> list[str]:
         "",
         "cheap looks, before anything was trained (ridge heads, validation):",
         table(["stages of", "size", "a stage alone", "together"], rows, left=(0, 2)),
-        f"rank correlation with what training then gave: {said} ({found['compared']} candidates)",
+        f"rank correlation with what training then gave: {said} ({found['compared']} compared)",
     ]
 
 

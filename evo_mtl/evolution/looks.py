@@ -69,6 +69,11 @@ class Look:
         """Of that quality, were the validation images drawn again."""
         return math.sqrt(self.quality * (1 - self.quality) / self.num_validation)
 
+    def at(self, depth: int) -> float:
+        """What a head saw on the last depth that was read in a line of so many stages; 0 where there is none."""
+        inside = [quality for stage, quality in zip(self.stages, self.alone, strict=True) if stage < depth]
+        return inside[-1] if inside else 0.0
+
     def to_json(self) -> dict[str, Any]:
         """Plain data; :func:`look_from_json` reads it back."""
         return asdict(self)
@@ -157,7 +162,7 @@ class Looks:
         if not self.of_root:
             return None
         look = min(self.of_root, key=lambda one: abs(one.image_size - size))
-        return max(depths, key=lambda depth: (_near(look, depth - 1), depth), default=None)
+        return max(depths, key=lambda depth: (look.at(depth), depth), default=None)
 
     def parent(self) -> str | None:
         """The route of another task that clearly sees more than the root trunk at the same size; else ``None``.
@@ -191,11 +196,6 @@ class Looks:
         if len(seen) > 1:
             seen.append(look.together)
         return max(seen, default=None)
-
-
-def _near(look: Look, stage: int) -> float:
-    """What a head saw on the last depth that was read up to a stage; 0 where there is none."""
-    return next((q for s, q in reversed([*zip(look.stages, look.alone, strict=True)]) if s <= stage), 0.0)
 
 
 def line_of(candidate: Candidate, family: Mapping[str, Candidate]) -> str | None:

@@ -88,8 +88,7 @@ def _row(task: str, run: RunFolder) -> dict[str, Any]:
     largest = max(genome["image_size"] for genome in genomes)
 
     def seen(depth: int, size: int) -> float:
-        look = next(one for one in looks.of_root if one.image_size == size)
-        return next(q for s, q in reversed([*zip(look.stages, look.alone)]) if s < depth)
+        return next(look.at(depth) for look in looks.of_root if look.image_size == size)
 
     depths = sorted({genome.depth for genome in genomes})
     by_depth = [

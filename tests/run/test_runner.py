@@ -304,4 +304,4 @@ def test_show_tells_what_the_looks_said_and_how_right_they_were(home: Path) -> N
     found = task_details(home / "run", "one")["hindsight"]
     for look in found["looks"]:
         assert f"{look['together']:.3f}" in text
-    assert f"({found['compared']} candidates)" in text
+    assert f"({found['compared']} compared)" in text
