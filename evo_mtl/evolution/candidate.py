@@ -22,6 +22,7 @@ class Candidate:
             route, ``None`` for a seed candidate or an independent draw.
         origin: In words where it comes from: a seed's name, ``"child"``, ``"draw"``.
         genome: What it inherits.
+        mate: A second parent, named like the first; ``None`` for all that have one or none.
     """
 
     task: str
@@ -30,6 +31,7 @@ class Candidate:
     parent: str | None
     origin: str
     genome: Genome
+    mate: str | None = None
 
     @property
     def address(self) -> tuple[str | int, ...]:
@@ -42,8 +44,9 @@ class Candidate:
         return f"{self.generation}/{self.child}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; :func:`candidate_from_json` reads it back."""
-        return {**asdict(self), "genome": self.genome.to_json()}
+        """Plain data; :func:`candidate_from_json` reads it back. No mate: it goes unsaid."""
+        data = {**asdict(self), "genome": self.genome.to_json()}
+        return {key: value for key, value in data.items() if key != "mate" or value is not None}
 
 
 def candidate_from_json(data: Mapping[str, Any]) -> Candidate:

@@ -58,6 +58,15 @@ class HeadGene:
 
 
 @dataclass(frozen=True)
+class PathGene:
+    """Another finished route that runs beside the main one, frozen (mu4Net): its line and what is read of it."""
+
+    stages: tuple[str, ...]
+    adapters: tuple[AdapterGene, ...]
+    taps: tuple[TapGene, ...]
+
+
+@dataclass(frozen=True)
 class Genome:
     """One candidate's heritable description.
 
@@ -68,6 +77,8 @@ class Genome:
         taps: Sorted; the last stage is always among them.
         head: The route's end.
         hyperparameters: Name and value, sorted by name; every name of the search space.
+        rates: Learned probability of each named mutation that was ever decided, sorted by name (mu2Net+).
+        paths: Frozen routes beside the main one; then the main one is frozen too (mu4Net).
     """
 
     boundary: int
@@ -76,6 +87,8 @@ class Genome:
     taps: tuple[TapGene, ...]
     head: HeadGene
     hyperparameters: tuple[tuple[str, Value], ...]
+    rates: tuple[tuple[str, float], ...] = ()
+    paths: tuple[PathGene, ...] = ()
 
     @property
     def depth(self) -> int:
@@ -109,10 +122,11 @@ class Genome:
         return min(places, default=self.depth)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; :func:`genome_from_json` reads it back."""
+        """Plain data; :func:`genome_from_json` reads it back. No rates, no paths: they go unsaid."""
         data = asdict(self)
         data["hyperparameters"] = dict(self.hyperparameters)
-        return data
+        data["rates"] = dict(self.rates)
+        return {key: value for key, value in data.items() if value or key not in ("rates", "paths")}
 
     def digest(self) -> str:
         """Name of the content: equal genomes, equal digests, in any process."""
@@ -128,6 +142,16 @@ def genome_from_json(data: Mapping[str, Any]) -> Genome:
         taps=tuple(TapGene(**gene) for gene in data["taps"]),
         head=HeadGene(**data["head"]),
         hyperparameters=tuple(sorted(data["hyperparameters"].items())),
+        rates=tuple(sorted(data.get("rates", {}).items())),
+        paths=tuple(_path_from_json(path) for path in data.get("paths", ())),
+    )
+
+
+def _path_from_json(data: Mapping[str, Any]) -> PathGene:
+    return PathGene(
+        stages=tuple(data["stages"]),
+        adapters=tuple(AdapterGene(**gene) for gene in data["adapters"]),
+        taps=tuple(TapGene(**gene) for gene in data["taps"]),
     )
 
 
@@ -144,7 +168,8 @@ def essence(genome: Genome) -> str:
     if genome.head.trained:
         return genome.digest()
     reads = (*SOLVED_READS, *(("projection_width",) if genome.head.kind == PROJECTED_RIDGE else ()))
-    content = genome.to_json() | {"boundary": 0, "hyperparameters": {name: genome[name] for name in reads}}
+    content = replace(genome, boundary=0, rates=()).to_json()
+    content["hyperparameters"] = {name: genome[name] for name in reads}
     for gene in (*content["stages"], *content["adapters"]):
         gene["open"] = False
     return digest(canonical_json({**content, "head": genome.head.kind}))

@@ -182,6 +182,70 @@ class LookRules(Section):
     max_images: int = Field(3000, ge=2, description="most training images a look reads")
 
 
+class MutationRules(Section):
+    """How the probability of a mutation comes about."""
+
+    rates: Literal["shared", "learned"] = Field(
+        "shared",
+        description="one inherited probability for all mutations (mu2Net), or one learned for each (mu2Net+)",
+    )
+    recombination: float = Field(
+        0.0, ge=0, le=1, description="share of children that join two routes at a cut"
+    )
+    multipath: float = Field(
+        0.0, ge=0, le=1, description="share of children that run other routes beside a finished one (mu4Net)"
+    )
+    paths: int = Field(2, ge=2, le=3, description="most routes that run side by side in one")
+
+
+class ParentRules(Section):
+    """Which routes of other tasks are offered as parents, and in what order."""
+
+    order: Literal["shuffled", "predicted"] = Field(
+        "shuffled", description="shuffled, or by what a closed-form head saw on them"
+    )
+    tournament: int = Field(
+        3, ge=1, description="how many are compared where parents are drawn by tournament"
+    )
+    alive: int = Field(
+        8, ge=1, description="newest evaluations that regularized evolution draws parents from"
+    )
+
+
+class Limits(Section):
+    """What no candidate may exceed; one that would is never tried."""
+
+    active_parameters: int | None = Field(None, ge=1, description="that a route runs")
+    added_parameters: int | None = Field(None, ge=0, description="that only the task's route has")
+    multiply_adds: float | None = Field(None, gt=0, description="of one image through the route")
+
+
+class RejectionRules(Section):
+    """When a child that is weak while it trains is given up."""
+
+    percentile: float = Field(
+        25.0, ge=0, le=100, description="below so many percent of earlier candidates at the same validation"
+    )
+    startup: int = Field(4, ge=1, description="finished candidates before any is given up")
+    validation: int = Field(1, ge=1, description="the first validation at which a child may be given up")
+
+
+class StopRule(Section):
+    """When a task's search ends before its budget does."""
+
+    gain: float = Field(
+        gt=0, description="least expected gain in score for a pass of the root over the training images"
+    )
+    generations: int = Field(1, ge=1, description="generations of children before it may end")
+
+
+class SmallData(Section):
+    """How quality is estimated where a task has few validation labels."""
+
+    below: int = Field(200, ge=1, description="fewer validation images than this are few")
+    folds: int = Field(3, ge=2, le=10, description="parts of the training images that are left out in turn")
+
+
 class SeedCandidate(Section):
     """A starting genome in words, on the root trunk."""
 
@@ -208,6 +272,10 @@ class SeedCandidate(Section):
         return self
 
 
+_LATER = ("looks", "mutation", "parents", "limits", "rejection", "stop", "small_data")
+"""Keys that go unsaid where they are as if left out: runs that were begun without them keep their identity."""
+
+
 class SearchSpace(Section):
     """A search space, whole."""
 
@@ -225,11 +293,24 @@ class SearchSpace(Section):
     looks: LookRules | None = Field(
         None, description="cheap looks before anything is trained; none if left out"
     )
+    mutation: MutationRules = MutationRules()
+    parents: ParentRules = ParentRules()
+    limits: Limits = Limits()
+    rejection: RejectionRules | None = Field(
+        None, description="early rejection of weak children; none if left out"
+    )
+    stop: StopRule | None = Field(None, description="when a search ends early; never if left out")
+    small_data: SmallData | None = Field(
+        None, description="cross-validated quality of tasks with few labels; never if left out"
+    )
     seeds: tuple[SeedCandidate, ...] = Field(min_length=1)
 
     @model_serializer(mode="wrap")
-    def _without_no_looks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(handler(self), "looks", None)
+    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        fields = type(self).model_fields
+        usual = [name for name in _LATER if getattr(self, name) == fields[name].default]
+        return {key: value for key, value in data.items() if key not in usual}
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
