@@ -22,8 +22,9 @@ from evo_mtl.network.route import route_from_json
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.model import load
 from evo_mtl.run.root import read_root
-from evo_mtl.run.runner import Options, num_users
+from evo_mtl.run.runner import Options
 from evo_mtl.run.summary import task_details
+from evo_mtl.run.usage import num_users
 from evo_mtl.testing.worlds import coloured, write_task
 from evo_mtl.training.pricing import Pricing
 from tests.run.worlds import config, events, journal, search

@@ -1,0 +1,232 @@
+"""One task's turn, new or resumed: looks, generations, and the route that is archived.
+
+Each turn is asked for a generation, the engine tries it, the journal commits it whole. A crash loses at
+most the generation in flight, and doing it again gives the same.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evo_mtl.archive.timings import append_timing
+from evo_mtl.engines.local import Engine
+from evo_mtl.errors import CandidateError
+from evo_mtl.evolution.algorithms import algorithms
+from evo_mtl.evolution.candidate import Candidate, Evaluation, evaluation_from_json
+from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.looks import Looks, look_from_json, planned_looks
+from evo_mtl.evolution.population import Founder, Population, settled
+from evo_mtl.evolution.turn import Turn, World
+from evo_mtl.network.assembly import assemble
+from evo_mtl.run import progress as tell
+from evo_mtl.run.ground import Ground
+from evo_mtl.run.model import fingerprint
+from evo_mtl.run.trials import Trials
+from evo_mtl.run.usage import in_use, written
+from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.task import Task
+from evo_mtl.training.pricing import Pricing
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the stream a turn is, and until when it may search.
+
+    Attributes:
+        number: Of the task, from 0.
+        num_tasks: In the stream.
+        deadline: By the monotonic clock; ``None`` for no limit.
+    """
+
+    number: int
+    num_tasks: int
+    deadline: float | None = None
+
+
+def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engine: Engine) -> None:
+    """Searches a task, from wherever the journal has it, and archives its best route.
+
+    Raises:
+        CandidateError: None of its candidates could be trained.
+    """
+    start = time.monotonic()
+    known = ground.state.tasks.get(task.name)
+    if known is None or known["digest"] != task.digest:
+        ground.commit(
+            "task",
+            name=task.name,
+            digest=task.digest,
+            classes=list(task.classes),
+            metric=task.metric,
+            num_train=len(task.train),
+            num_validation=len(task.validation),
+            private=config.private,
+        )
+    pricing = ground.pricing(task)
+    trials = Trials(
+        engine,
+        ground.plan(config, task),
+        ground.folder.timings,
+        len(task.classes),
+        lambda candidate: pricing.cost(candidate.genome).multiply_adds,
+    )
+    ground.progress(
+        tell.TaskStarted(
+            task.name,
+            place.number,
+            place.num_tasks,
+            len(task.train),
+            len(task.validation),
+            len(task.classes),
+            ground.config.space.budget.generations,
+        )
+    )
+    turn = Turn(_world(ground, task, pricing, trials), algorithms.get(ground.config.space.algorithm))
+    for committed in ground.state.generations.get(task.name, ()):
+        turn.tell(evaluation_from_json(data) for data in committed["evaluations"])
+        _tell_generation(ground, turn, committed["number"], 0.0, replayed=True)
+    while task.name not in ground.state.stopped and (candidates := turn.ask()):
+        _generation(ground, turn, candidates, trials, pricing)
+        if place.deadline is not None and time.monotonic() > place.deadline:
+            ground.commit("clock", task=task.name, number=turn.generation)
+    _archive(ground, turn.population, task)
+    tell_done(ground, place, task.name, time.monotonic() - start, skipped=False)
+
+
+def _generation(
+    ground: Ground, turn: Turn, candidates: tuple[Candidate, ...], trials: Trials, pricing: Pricing
+) -> None:
+    task, number = turn.world.task, turn.generation
+    ground.progress(tell.GenerationStarted(task, number, len(candidates)))
+    start = time.monotonic()
+    outcomes = trials.generation(
+        candidates,
+        lambda one, seconds: ground.progress(tell.CandidateDone(task, number, one.child, seconds)),
+    )
+    evaluations = [
+        _evaluation(ground, candidate, outcome, pricing)
+        for candidate, outcome in zip(candidates, outcomes, strict=True)
+    ]
+    decided = turn.tell(evaluations)
+    ground.commit("generation", task=task, number=number, evaluations=[one.to_json() for one in decided])
+    seconds = time.monotonic() - start
+    append_timing(ground.folder.timings, task=task, generation=number, seconds=round(seconds, 3))
+    _tell_generation(ground, turn, number, seconds, replayed=False)
+
+
+def _evaluation(
+    ground: Ground, candidate: Candidate, outcome: dict[str, Any], pricing: Pricing
+) -> Evaluation:
+    cost = pricing.cost(candidate.genome)
+    ok = outcome["status"] == "ok"
+    score = fitness(
+        outcome["quality"] if ok else float("nan"), cost, pricing.root(), ground.config.space.objective
+    )
+    return Evaluation(
+        candidate=candidate,
+        status=outcome["status"],
+        quality=outcome["quality"],
+        score=score,
+        curve=tuple(outcome["curve"]),
+        trained=outcome["trained"],
+        cost=cost,
+        admitted=False,
+        notes=outcome["notes"],
+    )
+
+
+def _archive(ground: Ground, population: Population, task: Task) -> None:
+    best = population.best
+    if best is None:
+        reasons = Counter(evaluation.status for evaluation in population.evaluations)
+        raise CandidateError(f"task {task.name}: no candidate could be trained ({dict(reasons)})")
+    genome = settled(best)
+    route = assemble(genome, ground.layout.mean, ground.layout.std)
+    closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
+    trained = written(ground.state.generations.get(task.name, ()))
+    ground.commit(
+        "route",
+        task=task.name,
+        candidate=best.candidate.id,
+        genome=genome.to_json(),
+        route=closed.to_json(),
+        quality=best.quality,
+        score=best.score,
+        cost=best.to_json()["cost"],
+        temperature=best.notes["temperature"],
+        fingerprint=fingerprint(closed, ground.shared),
+    )
+    ground.store.remove(sorted(trained - in_use(ground.state)))
+    if ground.cache is None:  # of no use to the next task; a shared cache keeps to its bound
+        shutil.rmtree(ground.folder.cache, ignore_errors=True)
+
+
+def _world(ground: Ground, task: Task, pricing: Pricing, trials: Trials) -> World:
+    founders = ground.founders.without(task.name, ground.state)
+    looks = _looks(ground, task, founders, trials)
+    return World(task.name, ground.config.seed, ground.config.space, ground.facts, founders, pricing, looks)
+
+
+def _looks(ground: Ground, task: Task, founders: Sequence[Founder], trials: Trials) -> Looks:
+    """What cheap looks say of the task: as committed, or looked up now and committed."""
+    space = ground.config.space
+    if task.name in ground.state.looks:
+        looks = Looks(tuple(map(look_from_json, ground.state.looks[task.name]["looks"])))
+        _tell_looks(ground, task.name, looks, 0.0, replayed=True)
+        return looks
+    requests = planned_looks(space, ground.facts, founders, ground.config.seed, task.name)
+    if space.looks is None or not requests:
+        return Looks()
+    start = time.monotonic()
+    looks = Looks(tuple(trials.looks(requests, space.looks.max_images)))
+    ground.commit("looks", task=task.name, looks=[look.to_json() for look in looks.all])
+    seconds = round(time.monotonic() - start, 3)
+    append_timing(ground.folder.timings, task=task.name, looks=len(looks.all), seconds=seconds)
+    _tell_looks(ground, task.name, looks, seconds, replayed=False)
+    return looks
+
+
+def _tell_looks(ground: Ground, task: str, looks: Looks, seconds: float, replayed: bool) -> None:
+    size = looks.image_size()
+    if size is not None:
+        best = max(look.quality for look in looks.of_root)
+        ground.progress(tell.Looked(task, len(looks.all), size, best, looks.parent(), seconds, replayed))
+
+
+def _tell_generation(ground: Ground, turn: Turn, number: int, seconds: float, replayed: bool) -> None:
+    told = [e for e in turn.population.evaluations if e.candidate.generation == number]
+    best = turn.population.best
+    ground.progress(
+        tell.GenerationDone(
+            turn.world.task,
+            number,
+            sum(e.admitted for e in told),
+            sum(not e.ok for e in told),
+            best.quality if best else 0.0,
+            best.score if best else 0.0,
+            seconds,
+            replayed,
+        )
+    )
+
+
+def tell_done(ground: Ground, place: Place, name: str, seconds: float, skipped: bool) -> None:
+    """A task's route is there, found now or before."""
+    route = ground.state.routes[name]
+    ground.progress(
+        tell.TaskDone(
+            name,
+            place.number,
+            place.num_tasks,
+            route["quality"],
+            route["cost"]["added_parameters"],
+            sum(ground.facts.parameters),
+            seconds,
+            skipped,
+        )
+    )

@@ -1,0 +1,47 @@
+"""Who uses which component: what must be kept, and among how many routes it is shared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from evo_mtl.archive.state import ArchiveState, components_of
+
+
+def in_use(state: ArchiveState) -> set[str]:
+    """Components of the root, of every route, and of unfinished turns: what candidates wrote or started from."""
+    used = {*(state.root["components"] if state.root else ()), *state.users}
+    turns = state.generations.values()
+    return used.union(*map(written, turns), *map(_inherited, turns))
+
+
+def written(generations: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Components that the candidates of some generations wrote."""
+    return {
+        component
+        for generation in generations
+        for evaluation in generation["evaluations"]
+        for component in evaluation["trained"].values()
+    }
+
+
+def _inherited(generations: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Components that the candidates of some generations started from; their route may have been replaced since."""
+    return {
+        gene["component"]
+        for generation in generations
+        for evaluation in generation["evaluations"]
+        for kind in ("stages", "adapters")
+        for gene in evaluation["candidate"]["genome"][kind]
+        if gene["component"] is not None
+    }
+
+
+def num_users(state: ArchiveState, without: str = "") -> Counter[str]:
+    """How many routes use each component, the root trunk's own route counted as one."""
+    users: Counter[str] = Counter(state.users)
+    users.update(state.root["components"] if state.root else ())
+    if without in state.routes:
+        users.subtract(components_of(state.routes[without]))
+    return users
