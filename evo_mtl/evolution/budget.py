@@ -1,12 +1,13 @@
-"""What one task's search may still spend, in planned units."""
+"""What one task's search may still spend, in planned units, and what no candidate may cost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation
+from evo_mtl.errors import ConfigError
+from evo_mtl.evolution.candidate import Candidate, Cost, CostModel, Evaluation
 from evo_mtl.evolution.looks import Looks
-from evo_mtl.genome.space import Budget
+from evo_mtl.genome.space import Budget, Limits
 
 
 def affordable(
@@ -37,3 +38,37 @@ def affordable(
     if not kept and not charged and priced:
         kept = [min(priced, key=lambda one: one[1].multiply_adds)[0]]
     return tuple(kept)
+
+
+def exceeded(cost: Cost, limits: Limits) -> list[tuple[str, float, float]]:
+    """Limits that a candidate does not keep: name, its figure, the most there may be."""
+    figures = {
+        "active_parameters": (cost.active_parameters, limits.active_parameters),
+        "added_parameters": (cost.added_parameters, limits.added_parameters),
+        "multiply_adds": (cost.inference, limits.multiply_adds),
+    }
+    return [
+        (name, figure, most) for name, (figure, most) in figures.items() if most is not None and figure > most
+    ]
+
+
+def within(cost: Cost, limits: Limits) -> bool:
+    """Whether a candidate keeps every limit."""
+    return not exceeded(cost, limits)
+
+
+def require_within(candidates: Sequence[Candidate], costs: CostModel, limits: Limits, place: object) -> None:
+    """Raises ``ConfigError`` where no candidate keeps the limits; tells the one that is nearest to them."""
+    worst = [
+        (max(exceeded(costs.cost(one.genome), limits), key=_times, default=None), one.origin)
+        for one in candidates
+    ]
+    broken = [(found, origin) for found, origin in worst if found is not None]
+    if broken and len(broken) == len(worst):
+        (name, figure, most), origin = min(broken, key=lambda pair: _times(pair[0]))
+        message = f"limits.{name}: {most:,} leaves no seed candidate; {origin!r}, the nearest, has {figure:,}"
+        raise ConfigError(message, place)
+
+
+def _times(found: tuple[str, float, float]) -> float:
+    return found[1] / found[2]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.parents import choose_parent
 from evo_mtl.evolution.population import Founder, Population, settled
-from evo_mtl.evolution.turn import World
+from evo_mtl.evolution.turn import MAX_REDRAWS, World
 from evo_mtl.genome.genome import Genome, essence
 from evo_mtl.genome.mutation import mutate, step_data
 from evo_mtl.seeding import generator
-
-MAX_REDRAWS = 20
 
 Parent = Evaluation | Founder
 
@@ -23,13 +21,17 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
 
     The data hyperparameters (image size, views) are drawn once, around the task's best, and shared by
     all children; each child then has its own parent and its own mutations. A solved head that was
-    tried before is drawn again. Empty where nobody can be a parent.
+    tried before is drawn again, and so is what exceeds a limit of the space. Empty where nobody can be a parent.
     """
     address = ("task", world.task, "generation", generation)
     best = population.best
     data = {}
     if best is not None:
-        data = step_data(best.candidate.genome, world.space, generator(world.seed, *address, "data"))
+        rng = generator(world.seed, *address, "data")
+        for _ in range(MAX_REDRAWS):
+            data = step_data(best.candidate.genome, world.space, rng)
+            if world.legal(best.candidate.genome.with_values(data)):
+                break
     num_children = population.num_children()
     tried = {essence(e.candidate.genome) for e in population.evaluations}
     members: tuple[Parent, ...] = population.members
@@ -43,7 +45,7 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
         for _ in range(MAX_REDRAWS):
             parent = choose_parent(members, founders, _name, num_children, rng, ranked)
             genome = mutate(_genome(parent).with_values(data), world.space, world.facts, rng)
-            if genome.head.trained or essence(genome) not in tried:
+            if world.legal(genome) and (genome.head.trained or essence(genome) not in tried):
                 break
         tried.add(essence(genome))
         num_children[_name(parent)] += 1

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.population import Population
-from evo_mtl.evolution.turn import World
+from evo_mtl.evolution.turn import MAX_REDRAWS, World
+from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.sampling import random_genome
 from evo_mtl.seeding import generator
 
 
 def random_search(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
     """A generation of independent draws on the root trunk; ``population`` is not looked at."""
-    address = ("task", world.task, "generation", generation, "child")
     return tuple(
-        Candidate(
-            world.task,
-            generation,
-            child,
-            None,
-            "draw",
-            random_genome(world.space, world.facts, generator(world.seed, *address, child, "birth")),
-        )
+        Candidate(world.task, generation, child, None, "draw", _draw(world, generation, child))
         for child in range(world.space.budget.children)
     )
+
+
+def _draw(world: World, generation: int, child: int) -> Genome:
+    """A genome of the space; one that exceeds a limit is drawn again."""
+    rng = generator(world.seed, "task", world.task, "generation", generation, "child", child, "birth")
+    for _ in range(MAX_REDRAWS):
+        genome = random_genome(world.space, world.facts, rng)
+        if world.legal(genome):
+            break
+    return genome

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from evo_mtl.evolution.budget import affordable
+from evo_mtl.evolution.budget import affordable, require_within, within
 from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation
 from evo_mtl.evolution.looks import Looks
 from evo_mtl.evolution.population import Founder, Population
+from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.sampling import on_line, seed_genome
-from evo_mtl.genome.space import SearchSpace, SeedCandidate, TrunkFacts
+from evo_mtl.genome.space import Limits, SearchSpace, SeedCandidate, TrunkFacts
+
+MAX_REDRAWS = 20
+"""Draws of a child after which it is left as it is, whatever speaks against it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,11 @@ class World:
     founders: tuple[Founder, ...]
     costs: CostModel
     looks: Looks = field(default_factory=Looks)
+
+    def legal(self, genome: Genome) -> bool:
+        """Whether a genome keeps the space's limits; one that does not is never tried, and best drawn again."""
+        limits = self.space.limits
+        return limits == Limits() or within(self.costs.cost(genome), limits)
 
 
 Algorithm = Callable[[World, Population, int], tuple[Candidate, ...]]
@@ -74,15 +83,21 @@ class Turn:
     generation: int = 0
 
     def ask(self) -> tuple[Candidate, ...]:
-        """The next generation; empty when the budget is spent. Asking twice gives the same."""
+        """The next generation; empty when the budget is spent. Asking twice gives the same.
+
+        Raises:
+            ConfigError: No seed candidate keeps the limits.
+        """
         budget = self.world.space.budget
         if self.generation > budget.generations:
             return ()
         if self.generation == 0:
             made = seed_candidates(self.world)
+            require_within(made, self.world.costs, self.world.space.limits, self.world.space.name)
         else:
             made = self.algorithm(self.world, self.population, self.generation)
-        return affordable(made, self.population.evaluations, self.world.costs, budget, self.world.looks)
+        legal = [one for one in made if self.world.legal(one.genome)]
+        return affordable(legal, self.population.evaluations, self.world.costs, budget, self.world.looks)
 
     def tell(self, evaluations: Iterable[Evaluation]) -> tuple[Evaluation, ...]:
         """Takes a whole generation, in the order of its addresses; returns it with admission decided."""

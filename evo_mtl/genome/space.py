@@ -216,7 +216,7 @@ class Limits(Section):
     """What no candidate may exceed; one that would is never tried."""
 
     active_parameters: int | None = Field(None, ge=1, description="that a route runs")
-    added_parameters: int | None = Field(None, ge=0, description="that only the task's route has")
+    added_parameters: int | None = Field(None, ge=1, description="that only the task's route has")
     multiply_adds: float | None = Field(None, gt=0, description="of one image through the route")
 
 

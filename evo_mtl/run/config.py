@@ -112,6 +112,8 @@ def override(space: SearchSpace, settings: Sequence[str]) -> SearchSpace:
             raise ConfigError(f"expected key=value, met {setting!r}", "--set")
         *path, last = key.strip().split(".")
         target = data
+        if path and path[0] in SearchSpace.model_fields:  # a section at its defaults goes unsaid
+            data.setdefault(path[0], {})
         for part in path:
             target = target.get(part) if isinstance(target, dict) else None  # type: ignore[assignment]
         if not isinstance(target, dict):

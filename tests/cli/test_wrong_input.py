@@ -255,3 +255,15 @@ def test_checking_a_stream_tells_all_and_refuses_what_would_stop_a_search(
     assert answer.json["tasks"][0]["stopping"]
     assert answer.err.count("\n") == 1
     assert "cat" in answer.err
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_limits_that_no_seed_candidate_keeps_end_a_search_and_its_estimate_alike(
+    command: Command, world: Path, dry_run: bool
+) -> None:
+    more = ["--dry-run"] if dry_run else ["--quiet"]
+    answer = _search(command, world, "--set", "limits.added_parameters=3", *more)
+    assert answer.status == 2
+    assert answer.err.count("\n") == 1
+    for part in ("limits.added_parameters: 3", "'depth_ridge'"):
+        assert part in answer.err

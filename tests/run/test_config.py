@@ -97,3 +97,11 @@ def test_an_archived_task_may_not_be_lost_moved_or_changed(
         new = new.model_copy(update={"tasks": (new.tasks[0].model_copy(update={"seed": 3}), *new.tasks[1:])})
     with pytest.raises(ConfigError, match=f"'one' is task 1 .* {found}"):
         grown(old, new, {"one": {}}, "stream.yaml")
+
+
+def test_a_key_of_a_section_that_goes_unsaid_can_be_set() -> None:
+    plain = a_space()
+    assert "limits" not in plain.model_dump(mode="json")
+    assert override(plain, ["limits.added_parameters=70"]).limits.added_parameters == 70
+    with pytest.raises(ConfigError, match="no such key"):
+        override(plain, ["limit.added_parameters=70"])
