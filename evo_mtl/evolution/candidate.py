@@ -23,6 +23,7 @@ class Candidate:
         origin: In words where it comes from: a seed's name, ``"child"``, ``"draw"``.
         genome: What it inherits.
         mate: A second parent, named like the first; ``None`` for all that have one or none.
+        pass_: Which visit of its task it belongs to, from 1.
     """
 
     task: str
@@ -32,11 +33,13 @@ class Candidate:
     origin: str
     genome: Genome
     mate: str | None = None
+    pass_: int = 1
 
     @property
     def address(self) -> tuple[str | int, ...]:
         """Where its randomness comes from."""
-        return ("task", self.task, "generation", self.generation, "child", self.child)
+        turn = turn_address(self.task, self.pass_)
+        return (*turn, "generation", self.generation, "child", self.child)
 
     @property
     def id(self) -> str:
@@ -44,14 +47,21 @@ class Candidate:
         return f"{self.generation}/{self.child}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; :func:`candidate_from_json` reads it back. No mate: it goes unsaid."""
-        data = {**asdict(self), "genome": self.genome.to_json()}
-        return {key: value for key, value in data.items() if key != "mate" or value is not None}
+        """Plain data; :func:`candidate_from_json` reads it back. No mate, or the first pass: it goes unsaid."""
+        data = {**asdict(self), "genome": self.genome.to_json(), "pass": self.pass_}
+        unsaid = {"mate": None, "pass": 1, "pass_": self.pass_}
+        return {key: value for key, value in data.items() if key not in unsaid or value != unsaid[key]}
+
+
+def turn_address(task: str, pass_: int) -> tuple[str | int, ...]:
+    """Where the randomness of a task's turn comes from; the first pass goes unsaid."""
+    return ("task", task) if pass_ == 1 else ("task", task, "pass", pass_)
 
 
 def candidate_from_json(data: Mapping[str, Any]) -> Candidate:
     """Reads what :meth:`Candidate.to_json` wrote."""
-    return Candidate(**{**data, "genome": genome_from_json(data["genome"])})
+    fields = {key: value for key, value in data.items() if key != "pass"}
+    return Candidate(**{**fields, "genome": genome_from_json(data["genome"]), "pass_": data.get("pass", 1)})
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import Candidate, turn_address
 from evo_mtl.evolution.population import Founder
 from evo_mtl.genome.genome import RIDGE, Genome, HeadGene, StageGene, TapGene
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
@@ -85,7 +85,7 @@ def look_from_json(data: Mapping[str, Any]) -> Look:
 
 
 def planned_looks(
-    space: SearchSpace, facts: TrunkFacts, founders: Sequence[Founder], seed: int, task: str
+    space: SearchSpace, facts: TrunkFacts, founders: Sequence[Founder], seed: int, task: str, pass_: int = 1
 ) -> tuple[LookRequest, ...]:
     """The looks a task's search begins with; none where the space asks for none.
 
@@ -99,7 +99,7 @@ def planned_looks(
     root = _line(tuple(StageGene(component) for component in facts.components), space, facts)
     sizes = sorted({default, *rules.sizes})
     requests = [LookRequest(None, root.with_values({"image_size": size})) for size in sizes]
-    rng = generator(seed, "task", task, "looks")
+    rng = generator(seed, *turn_address(task, pass_), "looks")
     for place in rng.permutation(len(founders))[: rules.parents]:
         founder = founders[place]
         if (

@@ -23,7 +23,7 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
     all children; each child then has its own parent and its own mutations. A solved head that was
     tried before is drawn again, and so is what exceeds a limit of the space. Empty where nobody can be a parent.
     """
-    address = ("task", world.task, "generation", generation)
+    address = (*world.address, "generation", generation)
     best = population.best
     data = {}
     if best is not None:

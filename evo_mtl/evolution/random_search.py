@@ -20,7 +20,7 @@ def random_search(world: World, population: Population, generation: int) -> tupl
 
 def _draw(world: World, generation: int, child: int) -> Genome:
     """A genome of the space; one that exceeds a limit is drawn again."""
-    rng = generator(world.seed, "task", world.task, "generation", generation, "child", child, "birth")
+    rng = generator(world.seed, *world.address, "generation", generation, "child", child, "birth")
     for _ in range(MAX_REDRAWS):
         genome = random_genome(world.space, world.facts, rng)
         if world.legal(genome):

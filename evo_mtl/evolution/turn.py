@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from evo_mtl.evolution.budget import affordable, require_within, within
-from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation
+from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation, turn_address
 from evo_mtl.evolution.looks import Looks
 from evo_mtl.evolution.population import Founder, Population
 from evo_mtl.genome.genome import Genome
@@ -29,6 +29,7 @@ class World:
         founders: Routes of the other tasks, oldest first.
         costs: Prices genomes.
         looks: What cheap looks said of the task before anything was trained.
+        pass_: How often the task is visited, this time included.
     """
 
     task: str
@@ -38,6 +39,12 @@ class World:
     founders: tuple[Founder, ...]
     costs: CostModel
     looks: Looks = field(default_factory=Looks)
+    pass_: int = 1
+
+    @property
+    def address(self) -> tuple[str | int, ...]:
+        """What every address of a draw of this turn begins with."""
+        return turn_address(self.task, self.pass_)
 
     def legal(self, genome: Genome) -> bool:
         """Whether a genome keeps the space's limits; one that does not is never tried, and best drawn again."""
@@ -96,7 +103,8 @@ class Turn:
             require_within(made, self.world.costs, self.world.space.limits, self.world.space.name)
         else:
             made = self.algorithm(self.world, self.population, self.generation)
-        legal = [one for one in made if self.world.legal(one.genome)]
+        visit = (replace(candidate, pass_=self.world.pass_) for candidate in made)
+        legal = [one for one in visit if self.world.legal(one.genome)]
         return affordable(legal, self.population.evaluations, self.world.costs, budget, self.world.looks)
 
     def tell(self, evaluations: Iterable[Evaluation]) -> tuple[Evaluation, ...]:
