@@ -6,6 +6,7 @@
 * ``population`` - those of a task that may become parents, by replay of what was told
 * ``parents`` - who becomes a parent
 * ``budget`` - what a task may still spend
-* ``mu2net``, ``random_search`` - the algorithms, each a few lines joining these parts
+* ``offspring`` - how a generation of children is made, once it is known who becomes a parent
+* ``mu2net``, ``regularized_evolution``, ``random_search`` - the algorithms, each a few lines joining these parts
 * ``algorithms`` - their names
 """

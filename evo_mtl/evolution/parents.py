@@ -1,4 +1,4 @@
-"""Who becomes a parent: the decay-by-use walk of mu2Net."""
+"""Who becomes a parent: the decay-by-use walk of mu2Net, and the tournament."""
 
 from __future__ import annotations
 
@@ -28,30 +28,41 @@ def decay_walk(
     return None
 
 
-def choose_parent(
+def walk_or_any(
     members: Sequence[T],
+    offered: Sequence[T],
     founders: Sequence[T],
     name: Callable[[T], str],
     num_children: Counter[str],
     rng: np.random.Generator,
-    ranked: Sequence[T] = (),
 ) -> T:
-    """The parent of the next child.
+    """The parent of the next child: a member, else one that is offered, else anyone.
 
-    The walk over the task's own population; if it takes none, the walk over the other tasks' routes,
-    the ``ranked`` ones first and the others in shuffled order; if still none, one of both evenly.
+    Args:
+        members: The task's own population, the best first; walked first.
+        offered: Other tasks' routes that are walked where that took none, in their order; may be empty.
+        founders: All other tasks' routes; where both walks took none, one of these and the members evenly.
+        name: How children name a parent.
+        num_children: Children each parent has had for this task.
+        rng: Source of every decision.
 
     Raises:
         ValueError: There is nobody to choose.
     """
-    everyone = [*members, *founders]
-    if not everyone:
+    if not members and not founders:
         raise ValueError("nobody can be a parent: no member, no founder")
-    first = {name(one) for one in ranked}
-    drawn = [founders[i] for i in rng.permutation(len(founders))]
-    shuffled = [*ranked, *(one for one in drawn if name(one) not in first)]
-    return (
-        decay_walk(members, name, num_children, rng)
-        or decay_walk(shuffled, name, num_children, rng)
-        or everyone[rng.integers(len(everyone))]
-    )
+    taken = decay_walk(members, name, num_children, rng) or decay_walk(offered, name, num_children, rng)
+    if taken is not None:
+        return taken
+    place = int(rng.integers(len(members) + len(founders)))
+    return members[place] if place < len(members) else founders[place - len(members)]
+
+
+def tournament(contestants: Sequence[T], size: int, key: Callable[[T], float], rng: np.random.Generator) -> T:
+    """The best of ``size`` that are drawn evenly, with replacement; of equals the first drawn.
+
+    References:
+        Real 2019.
+    """
+    drawn = [contestants[place] for place in rng.integers(len(contestants), size=size)]
+    return max(drawn, key=key)

@@ -2,6 +2,7 @@
 
 * ``genome`` - the genes of one candidate and its canonical digest
 * ``space`` - which genomes there are, read from YAML
+* ``rates`` - how likely each mutation is
 * ``mutation`` - from a parent to a child
 * ``sampling`` - seed candidates and independent draws
 """

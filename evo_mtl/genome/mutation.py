@@ -1,6 +1,6 @@
 """Mutations: small functions from a genome to a genome; the parent is left as it was.
 
-Randomness is an argument. Each decision is taken with probability ``mu`` (Gesmundo 2022).
+Randomness is an argument. Whether a mutation happens is decided by its name (``genome/rates.py``).
 """
 
 from __future__ import annotations
@@ -11,32 +11,31 @@ from dataclasses import replace
 import numpy as np
 
 from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, StageGene, TapGene, Value
+from evo_mtl.genome.rates import MU, Decide, Learned, evenly, step
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS, OrderedList, SearchSpace, TrunkFacts
 
-MU = "mutation_probability"
 
-
-def step(listed: OrderedList, value: Value, rng: np.random.Generator) -> Value:
-    """One step up or down an ordered list, clamped at its ends."""
-    place = listed.index(value) + (1 if rng.random() < 0.5 else -1)
-    return listed.values[min(max(place, 0), len(listed.values) - 1)]
+def step_mu(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> Genome:
+    """``mu`` itself steps with probability ``mu``; what is decided later is decided with the new one."""
+    if MU in space.hyperparameters and rng.random() < genome[MU]:
+        genome = genome.with_values({MU: step(space.hyperparameters[MU], genome[MU], rng)})
+    return genome
 
 
 def step_hyperparameters(
-    genome: Genome, space: SearchSpace, names: Iterable[str], rng: np.random.Generator
+    genome: Genome, space: SearchSpace, names: Iterable[str], decide: Decide, rng: np.random.Generator
 ) -> Genome:
-    """Steps each named hyperparameter with probability ``mu``; ``mu`` itself first, acting at once."""
-    listed = [name for name in sorted(names, key=lambda n: (n != MU, n)) if name in space.hyperparameters]
-    for name in listed:
-        if rng.random() < genome[MU]:
+    """Steps each named hyperparameter that the space lists where it is so decided, in order of their names."""
+    for name in sorted(set(names) & set(space.hyperparameters)):
+        if decide(f"step:{name}"):
             genome = genome.with_values({name: step(space.hyperparameters[name], genome[name], rng)})
     return genome
 
 
 def step_data(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> dict[str, Value]:
     """The data hyperparameters of a generation: one draw around ``genome`` with the default ``mu``."""
-    base = genome.with_values({MU: space.default(MU)})
-    stepped = step_hyperparameters(base, space, DATA_HYPERPARAMETERS, rng)
+    decide = evenly(float(space.default(MU)), rng)
+    stepped = step_hyperparameters(genome, space, DATA_HYPERPARAMETERS, decide, rng)
     return {name: stepped[name] for name in DATA_HYPERPARAMETERS}
 
 
@@ -108,11 +107,11 @@ def lower_boundary(genome: Genome, space: SearchSpace) -> Genome:
     return replace(genome, boundary=max(below, default=genome.boundary))
 
 
-def clone_stages(genome: Genome, mu: float, rng: np.random.Generator) -> Genome:
-    """Each frozen stage from the boundary on becomes an own, trainable copy with probability ``mu``."""
+def clone_stages(genome: Genome, decide: Decide) -> Genome:
+    """Each frozen stage from the boundary on becomes an own, trainable copy where it is so decided."""
     stages = list(genome.stages)
     for i in range(genome.boundary, genome.depth):
-        if not stages[i].open and rng.random() < mu:
+        if not stages[i].open and decide(f"clone:{i}"):
             stages[i] = replace(stages[i], open=True)
     return replace(genome, stages=tuple(stages))
 
@@ -125,16 +124,14 @@ def clone_final_norm(genome: Genome, facts: TrunkFacts) -> Genome:
     return replace(genome, stages=tuple(stages), boundary=min(genome.boundary, place))
 
 
-def insert_adapters(
-    genome: Genome, space: SearchSpace, facts: TrunkFacts, mu: float, rng: np.random.Generator
-) -> Genome:
-    """A new adapter, with probability ``mu``, behind each allowed stage that has none."""
+def insert_adapters(genome: Genome, space: SearchSpace, facts: TrunkFacts, decide: Decide) -> Genome:
+    """A new adapter, where it is so decided, behind each allowed stage that has none."""
     allowed = facts.group_ends if space.adapters.stages == "groups" else range(facts.num_stages)
     taken = {gene.stage for gene in genome.adapters}
     new = [
         AdapterGene(i, genome["adapter_width"])
         for i in allowed
-        if max(genome.boundary - 1, 0) <= i < genome.depth and i not in taken and rng.random() < mu
+        if max(genome.boundary - 1, 0) <= i < genome.depth and i not in taken and decide(f"insert:{i}")
     ]
     return replace(genome, adapters=tuple(sorted((*genome.adapters, *new), key=lambda gene: gene.stage)))
 
@@ -172,23 +169,34 @@ def mutate(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random
         facts: The root trunk.
         rng: Source of every decision.
     """
-    names = set(space.hyperparameters) - set(DATA_HYPERPARAMETERS)
-    child = step_hyperparameters(genome, space, names, rng)
-    mu = float(child[MU])
-    if rng.random() < mu:
+    names = set(space.hyperparameters) - {MU, *DATA_HYPERPARAMETERS}
+    if space.mutation.rates == "learned":
+        learned = Learned(genome, rng)
+        child = step_hyperparameters(genome, space, names, learned, rng)
+        return replace(_mutate_parts(child, space, facts, learned, rng), rates=learned.stored)
+    child = step_mu(genome, space, rng)
+    decide = evenly(float(child[MU]), rng)
+    child = step_hyperparameters(child, space, names, decide, rng)
+    return _mutate_parts(child, space, facts, decide, rng)
+
+
+def _mutate_parts(
+    child: Genome, space: SearchSpace, facts: TrunkFacts, decide: Decide, rng: np.random.Generator
+) -> Genome:
+    if decide("head"):
         child = swap_head(child, space, rng)
-    if rng.random() < mu:
+    if decide("taps"):
         child = toggle_tap(child, space, facts, rng)
-    if rng.random() < mu:
+    if decide("depth"):
         child = step_depth(child, space, facts, rng)
     if not child.head.trained:
         return replace(child, head=HeadGene(child.head.kind))  # solved anew, never inherited
-    if rng.random() < mu:
+    if decide("boundary"):
         child = move_boundary(child, space, facts, rng)
     if space.adapters.insert:
-        child = insert_adapters(child, space, facts, mu, rng)
+        child = insert_adapters(child, space, facts, decide)
     if space.stages.clone:
-        child = clone_stages(lower_boundary(child, space), mu, rng)
+        child = clone_stages(lower_boundary(child, space), decide)
     if space.stages.final_norm == "forced":
         child = clone_final_norm(child, facts)
     return child

@@ -8,6 +8,7 @@ import numpy as np
 
 from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene
 from evo_mtl.genome.mutation import clone_final_norm, insert_adapters, legal_taps
+from evo_mtl.genome.rates import evenly
 from evo_mtl.genome.space import SearchSpace, SeedCandidate, TrunkFacts
 
 
@@ -91,7 +92,7 @@ def random_genome(space: SearchSpace, facts: TrunkFacts, rng: np.random.Generato
         ),
     )
     if space.adapters.insert:
-        genome = insert_adapters(genome, space, facts, rng.random(), rng)
+        genome = insert_adapters(genome, space, facts, evenly(rng.random(), rng))
     if space.stages.final_norm == "forced":
         genome = clone_final_norm(genome, facts)
     return genome

@@ -202,7 +202,7 @@ class ParentRules(Section):
     """Which routes of other tasks are offered as parents, and in what order."""
 
     order: Literal["shuffled", "predicted"] = Field(
-        "shuffled", description="shuffled, or by what a closed-form head saw on them"
+        "shuffled", description="shuffled, or by what a closed-form head saw on them (mu2net_plus)"
     )
     tournament: int = Field(
         3, ge=1, description="how many are compared where parents are drawn by tournament"
@@ -324,6 +324,8 @@ class SearchSpace(Section):
                 check_values(name, (value,), f"seeds: {seed.name}: ")
             if seed.follow and self.looks is None:
                 raise ValueError(f"seeds: {seed.name}: follow: the space has no looks to follow")
+        if self.parents.order == "predicted" and not (self.looks and self.looks.parents):
+            raise ValueError("parents: order: predicted: the space looks at no routes (looks: {parents: …})")
         return self
 
     @property

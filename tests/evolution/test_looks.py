@@ -9,9 +9,9 @@ import pytest
 from evo_mtl.evolution.budget import affordable
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.looks import Look, Looks, line_of, look_from_json, planned_looks, rank_correlation
-from evo_mtl.evolution.mu2net import mu2net
+from evo_mtl.evolution.mu2net import mu2net, mu2net_plus
 from evo_mtl.evolution.population import Founder, Population
-from evo_mtl.evolution.turn import seed_candidates
+from evo_mtl.evolution.turn import Algorithm, seed_candidates
 from evo_mtl.files import digest
 from evo_mtl.genome.genome import StageGene, as_founder, illegality
 from evo_mtl.genome.sampling import on_line, seed_genome
@@ -120,13 +120,25 @@ def test_a_seed_on_another_line_keeps_what_it_opens_and_takes_frozen_adapters_be
     assert [g.open for g in moved.stages] == [g.open for g in genome.stages]
 
 
-def test_children_are_offered_looked_at_routes_before_others() -> None:
+def test_mu2net_plus_offers_looked_at_routes_first_where_the_space_asks_for_the_predicted_order() -> None:
     founders = tuple(founder(f"t{i}") for i in range(30))
     looks = Looks((look("task:t7", 48, 0.9), look("task:t9", 48, 0.95)))
     assert [one.task for one in looks.ranked(founders)] == ["t9", "t7"]
-    world = replace(a_world(looking(), founders), looks=looks)
-    first = [mu2net(world, Population(), generation)[0].parent for generation in range(1, 40)]
-    assert first.count("task:t9") == len(first)  # without children yet, the first one offered is taken
+
+    def first(algorithm: Algorithm, space: SearchSpace) -> set[str | None]:
+        world = replace(a_world(space, founders), looks=looks)
+        return {algorithm(world, Population(), generation)[0].parent for generation in range(1, 40)}
+
+    predicted = looking(parents={"order": "predicted"})
+    assert first(mu2net_plus, predicted) == {"task:t9"}  # without children yet, the first offered is taken
+    assert len(first(mu2net_plus, looking())) > 10
+    assert len(first(mu2net, predicted)) == 10  # each generation of three enters the order three further
+
+
+def test_a_space_that_looks_at_no_routes_cannot_ask_for_the_predicted_order() -> None:
+    for looks in (None, {"sizes": [32], "parents": 0}):
+        with pytest.raises(Exception, match="parents: order: predicted: the space looks at no routes"):
+            a_space(parents={"order": "predicted"}, looks=looks)
 
 
 def test_looks_are_charged_to_the_budget() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from evo_mtl.evolution.parents import choose_parent, decay_walk
+from evo_mtl.evolution.parents import decay_walk, tournament, walk_or_any
 
 
 def name(one: str) -> str:
@@ -36,21 +36,31 @@ def test_the_walk_ends_empty_handed_as_often_as_the_product_says(rng: np.random.
     assert chi_square < 10.83
 
 
-def test_founders_are_walked_in_shuffled_order_where_no_member_is_taken(rng: np.random.Generator) -> None:
-    worn = Counter(a=60)
-    taken = Counter(choose_parent(["a"], ["x", "y", "z"], name, worn, rng) for _ in range(3000))
-    assert set(taken) == {"x", "y", "z"}
-    chi_square = sum((count - 1000) ** 2 / 1000 for count in taken.values())
-    assert chi_square < 13.82  # two degrees of freedom, p = 0.001
+def test_where_no_member_is_taken_those_offered_are_walked_in_their_order(rng: np.random.Generator) -> None:
+    worn = Counter(a=60, y=60)
+    for _ in range(200):
+        assert walk_or_any(["a"], ["y", "z", "x"], ["x", "y", "z"], name, worn, rng) == "z"
 
 
-def test_where_both_walks_take_none_one_of_all_is_drawn_evenly(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("offered", [(), ("x",)])
+def test_where_no_walk_takes_any_one_of_members_and_founders_is_drawn_evenly(
+    offered: tuple[str, ...], rng: np.random.Generator
+) -> None:
     worn = Counter(a=60, b=60, x=60)
-    taken = Counter(choose_parent(["a", "b"], ["x"], name, worn, rng) for _ in range(3000))
+    taken = Counter(walk_or_any(["a", "b"], offered, ["x"], name, worn, rng) for _ in range(3000))
     assert set(taken) == {"a", "b", "x"}
-    assert sum((count - 1000) ** 2 / 1000 for count in taken.values()) < 13.82
+    assert sum((count - 1000) ** 2 / 1000 for count in taken.values()) < 13.82  # two degrees, p = 0.001
 
 
 def test_choosing_among_nobody_is_an_error(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match="nobody"):
-        choose_parent([], [], name, Counter(), rng)
+        walk_or_any([], [], [], name, Counter(), rng)
+
+
+def test_a_tournament_is_won_by_the_best_of_those_drawn_each_as_often_as_the_draws_say(
+    rng: np.random.Generator,
+) -> None:
+    """With replacement the best of three is drawn by two draws with probability 5/9, the worst alone with 1/9."""
+    won = Counter(tournament([1, 2, 3], 2, float, rng) for _ in range(4500))
+    expected = {1: 500, 2: 1500, 3: 2500}
+    assert sum((won[one] - count) ** 2 / count for one, count in expected.items()) < 13.82

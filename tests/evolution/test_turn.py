@@ -1,4 +1,4 @@
-"""A task's turn: ask and tell, replay, budgets, and the two algorithms' permanence.
+"""A task's turn: ask and tell, replay, budgets, and the algorithms' permanence.
 
 A change that alters what an algorithm proposes is made on purpose or not at all. The goldens are renewed by
 ``python -m tests.evolution.test_turn`` from the project's folder, and the change is noted.
@@ -7,8 +7,11 @@ A change that alters what an algorithm proposes is made on purpose or not at all
 from __future__ import annotations
 
 import math
+from collections import Counter
+from dataclasses import replace
 
 import pytest
+from scipy.stats import chisquare
 
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation
@@ -20,9 +23,14 @@ from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.testing.genomes import a_space, a_world, played, told, trunk_facts
 
 GOLDENS = {
-    "mu2net": "d018d9dc4577e4e2395eefc030cfcf7aeeb067ae41c7010a774cad8c5a6e2d23",
+    "mu2net": "fa369e1201a789b112b9475026b708c007eba5d450e4302f6954aac5f0b15f26",
+    "mu2net_plus": "d198d3dfce0bce503e710461475da8fd7496f44bf2ca7b4e27c14abd67adcda8",
+    "regularized_evolution": "c93009e8531c4bfe1de06844fbd383802753c4a673859bd1a537210d6bb498f4",
     "random": "13fc003d198b5b4bb5d1f86ba65275fb9ff754c6fb71da5d2914f92adb9a19da",
 }
+
+BY_PARENTS = ("mu2net", "mu2net_plus", "regularized_evolution")
+"""The algorithms whose children have parents."""
 
 
 def founders() -> tuple[Founder, ...]:
@@ -125,9 +133,10 @@ def test_random_search_does_not_look_at_the_population() -> None:
     assert {one.parent for one in proposals} == {None}
 
 
-def test_children_of_a_mu2net_generation_share_its_data_hyperparameters() -> None:
+@pytest.mark.parametrize("algorithm", BY_PARENTS)
+def test_children_of_a_generation_share_its_data_hyperparameters(algorithm: str) -> None:
     space = a_space(budget={"generations": 10, "children": 4})
-    everything = played(a_world(space), "mu2net")[1]
+    everything = played(a_world(space), algorithm)[1]
     sizes: dict[int, set] = {}
     for one in everything[2:]:
         genome = one.candidate.genome
@@ -136,9 +145,10 @@ def test_children_of_a_mu2net_generation_share_its_data_hyperparameters() -> Non
     assert len(set().union(*sizes.values())) > 1
 
 
-def test_every_parent_of_a_mu2net_child_is_a_member_or_a_founder() -> None:
+@pytest.mark.parametrize("algorithm", ["mu2net", "mu2net_plus"])
+def test_every_parent_of_a_child_is_a_member_or_a_founder(algorithm: str) -> None:
     world = a_world(a_space(budget={"generations": 10, "children": 4}), founders())
-    everything = played(world, "mu2net")[1]
+    everything = played(world, algorithm)[1]
     parents = set()
     for one in everything[2:]:
         parent = one.candidate.parent or ""
@@ -150,12 +160,58 @@ def test_every_parent_of_a_mu2net_child_is_a_member_or_a_founder() -> None:
     assert len(parents) > 1
 
 
-def test_mu2net_tries_no_solved_head_twice_while_others_are_left() -> None:
+@pytest.mark.parametrize("algorithm", BY_PARENTS)
+def test_no_solved_head_is_tried_twice_while_others_are_left(algorithm: str) -> None:
     space = a_space(budget={"generations": 8, "children": 4})
-    everything = played(a_world(space), "mu2net")[1]
+    everything = played(a_world(space), algorithm)[1]
     solved = [essence(e.candidate.genome) for e in everything if not e.candidate.genome.head.trained]
     assert len(solved) > 5
     assert len(set(solved)) == len(solved)
+
+
+def many_founders(number: int) -> tuple[Founder, ...]:
+    return tuple(Founder(f"t{i}", founders()[1].genome) for i in range(number))
+
+
+def test_mu2net_offers_other_routes_in_one_shuffled_order_that_turns_by_one_with_each_child() -> None:
+    """Where all fail, each child takes the first route that it is offered: none has a child yet."""
+    world = a_world(a_space(budget={"generations": 30, "children": 3}), many_founders(20))
+    mu2net = algorithms.get("mu2net")
+    taken = [one.parent for number in range(1, 21) for one in mu2net(world, Population(), number)]
+    order = taken[:20]
+    assert set(order) == {founder.id for founder in world.founders}
+    assert taken == order * 3
+    assert order != sorted(order)
+    elsewhere = [one.parent for one in mu2net(replace(world, task="there"), Population(), 1)]
+    assert elsewhere != taken[:3]
+
+
+def test_mu2net_plus_goes_from_its_own_population_straight_to_all_of_both() -> None:
+    """Where no member is left to take, members and founders are drawn evenly."""
+    seeds = [{"name": name, "depth": depth, "open_from": 4} for name, depth in (("tune", 6), ("whole", 8))]
+    budget = {"generations": 1, "children": 600}
+    world = a_world(a_space(seeds=seeds, heads=["linear"], budget=budget), many_founders(2))
+    turn = Turn(world, algorithms.get("mu2net_plus"))
+    turn.tell(told(world, candidate) for candidate in turn.ask())
+    assert all(one.admitted for one in turn.population.evaluations)
+    found = Counter(one.parent for one in turn.ask())
+    assert set(found) == {"0/0", "0/1", "task:t0", "task:t1"}
+    assert chisquare(list(found.values())).pvalue > 0.001
+
+
+def test_regularized_evolution_draws_from_the_newest_alone_admitted_or_not() -> None:
+    parents = {"tournament": 2, "alive": 5}
+    space = a_space(parents=parents, budget={"generations": 12, "children": 4})
+    everything = played(a_world(space, founders()), "regularized_evolution")[1]
+    finite = [one for one in everything if one.ok]
+    refused = {one.candidate.id for one in finite if not one.admitted}
+    taken = set()
+    for number in range(1, 13):
+        alive = [one.candidate.id for one in finite if one.candidate.generation < number][-5:]
+        found = {one.candidate.parent for one in everything if one.candidate.generation == number}
+        assert found <= set(alive)
+        taken |= found
+    assert taken & refused
 
 
 def failed(world: World, candidate: Candidate) -> Evaluation:
@@ -163,12 +219,13 @@ def failed(world: World, candidate: Candidate) -> Evaluation:
     return Evaluation(candidate, "failed: all do", 0.0, -math.inf, (), {}, one.cost, False, {})
 
 
+@pytest.mark.parametrize("algorithm", BY_PARENTS)
 @pytest.mark.parametrize(("known", "goes_on"), [((), False), (founders(), True)])
 def test_a_turn_whose_seed_candidates_all_fail_goes_on_only_from_other_tasks_routes(
-    known: tuple[Founder, ...], goes_on: bool
+    algorithm: str, known: tuple[Founder, ...], goes_on: bool
 ) -> None:
     world = a_world(a_space(), known)
-    turn = Turn(world, algorithms.get("mu2net"))
+    turn = Turn(world, algorithms.get(algorithm))
     turn.tell(failed(world, candidate) for candidate in turn.ask())
     assert bool(turn.ask()) == goes_on
     assert turn.population.best is None

@@ -10,22 +10,22 @@ import pytest
 
 from evo_mtl.genome.genome import Genome, HeadGene, TapGene, as_founder, illegality
 from evo_mtl.genome.mutation import (
-    MU,
     clone_final_norm,
     clone_stages,
     insert_adapters,
     legal_taps,
     move_boundary,
     mutate,
-    step,
     step_data,
     step_depth,
     step_hyperparameters,
+    step_mu,
     swap_head,
     toggle_tap,
     with_boundary,
     with_depth,
 )
+from evo_mtl.genome.rates import MU, evenly, step
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS, OrderedList, SearchSpace, TrunkFacts
 from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts
@@ -123,13 +123,23 @@ def test_mu_mutates_before_the_other_hyperparameters_and_acts_at_once() -> None:
         }
     )
     genome = seed_genome(space.seeds[1], space, FACTS)
-    names = ("epochs", "adapter_width", MU)
     seen = set()
     for seed in range(200):
-        child = step_hyperparameters(genome, space, names, np.random.default_rng(seed))
+        child = mutate(genome, space, FACTS, np.random.default_rng(seed))
         seen.add((child[MU], child["epochs"] != 1 or child["adapter_width"] != 8))
     assert (0.0, True) not in seen  # mu fell to 0 first: nothing behind it moved
     assert {(0.0, False), (1.0, True)} <= seen
+
+
+def test_mu_steps_with_probability_mu_and_not_where_the_space_does_not_list_it(
+    rng: np.random.Generator,
+) -> None:
+    space = a_space(hyperparameters={MU: {"values": [0.2, 0.3, 0.4], "default": 0.3}})
+    genome = seed_genome(space.seeds[1], space, FACTS)
+    steps = sum(step_mu(genome, space, rng)[MU] != 0.3 for _ in range(2000))
+    assert abs(steps - 600) < 4 * np.sqrt(2000 * 0.3 * 0.7)
+    unlisted = a_space(hyperparameters={})
+    assert all(step_mu(genome, unlisted, rng) == genome for _ in range(50))
 
 
 def test_hyperparameters_step_with_probability_mu(rng: np.random.Generator) -> None:
@@ -140,7 +150,10 @@ def test_hyperparameters_step_with_probability_mu(rng: np.random.Generator) -> N
         }
     )
     genome = seed_genome(space.seeds[1], space, FACTS)
-    steps = sum(step_hyperparameters(genome, space, ["epochs"], rng)["epochs"] != 2 for _ in range(2000))
+    decide = evenly(0.3, rng)
+    steps = sum(
+        step_hyperparameters(genome, space, ["epochs"], decide, rng)["epochs"] != 2 for _ in range(2000)
+    )
     assert abs(steps - 600) < 4 * np.sqrt(2000 * 0.3 * 0.7)
 
 
@@ -223,7 +236,7 @@ def test_copying_stages_reaches_every_set_of_stages_behind_the_boundary_and_clos
     genome = replace(as_founder(linear()), boundary=3)
     sets = {
         tuple(gene.open for gene in child.stages)
-        for child in reached(lambda rng: clone_stages(genome, 0.5, rng))
+        for child in reached(lambda rng: clone_stages(genome, evenly(0.5, rng)))
     }
     assert sets == {
         (False, False, False, a, b, c) for a in (False, True) for b in (False, True) for c in (False, True)
@@ -243,12 +256,13 @@ def test_a_forced_final_norm_opens_the_stage_that_holds_it_whatever_the_boundary
 
 def test_adapters_reach_every_allowed_stage_from_the_one_before_the_boundary_on() -> None:
     genome = replace(linear(), boundary=4)
-    children = reached(lambda rng: insert_adapters(genome, SPACE, FACTS, 0.5, rng))
+    children = reached(lambda rng: insert_adapters(genome, SPACE, FACTS, evenly(0.5, rng)))
     assert {tuple(gene.stage for gene in child.adapters) for child in children} == {(), (3,)}
-    everywhere = insert_adapters(genome, SPACES["all taps"], FACTS, 1.0, np.random.default_rng(0))
+    always = evenly(1.0, np.random.default_rng(0))
+    everywhere = insert_adapters(genome, SPACES["all taps"], FACTS, always)
     assert [gene.stage for gene in everywhere.adapters] == [3, 4, 5]
     assert {(gene.width, gene.component, gene.open) for gene in everywhere.adapters} == {(8, None, True)}
-    again = insert_adapters(everywhere, SPACES["all taps"], FACTS, 1.0, np.random.default_rng(0))
+    again = insert_adapters(everywhere, SPACES["all taps"], FACTS, always)
     assert again == everywhere
 
 

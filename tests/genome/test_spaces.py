@@ -34,7 +34,7 @@ def is_stream(path: Path) -> bool:
 
 def test_at_least_four_files_are_shipped() -> None:
     assert len(SHIPPED) >= 4
-    assert {"small", "quickstart", "mu2net"} <= set(known_spaces())
+    assert {"small", "quickstart", "mu2net", "mu2net_plus"} <= set(known_spaces())
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(spaces_folder())))

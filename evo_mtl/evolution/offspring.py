@@ -1,0 +1,77 @@
+"""How a generation of children is made: what the algorithms share. Each says only who becomes a parent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.population import Founder, Population, settled
+from evo_mtl.evolution.turn import MAX_REDRAWS, World
+from evo_mtl.genome.genome import Genome, Value, essence
+from evo_mtl.genome.mutation import mutate, step_data
+from evo_mtl.seeding import generator
+
+Parent = Evaluation | Founder
+"""An evaluated candidate of the task, or another task's route."""
+
+Choose = Callable[[int, Counter[str], np.random.Generator], Parent]
+"""A parent for a child, from its place in the generation, the children each parent has had, and a generator."""
+
+
+def offspring(world: World, population: Population, generation: int, choose: Choose) -> tuple[Candidate, ...]:
+    """A generation of children, each of a parent of its own and mutated on its own.
+
+    The data hyperparameters (image size, views) are drawn once, around the task's best, and shared by
+    all children. A solved head that was tried before is drawn again, and so is what exceeds a limit of the
+    space.
+
+    Args:
+        world: The task's turn.
+        population: What earlier generations gave.
+        generation: 1, 2, …
+        choose: Called at least once a child; there is somebody to choose.
+    """
+    data = _data(world, population, generation)
+    num_children = population.num_children()
+    tried = {essence(evaluation.candidate.genome) for evaluation in population.evaluations}
+    children = []
+    for child in range(world.space.budget.children):
+        rng = generator(world.seed, *_address(world, generation), "child", child, "birth")
+        for _ in range(MAX_REDRAWS):
+            parent = choose(child, num_children, rng)
+            genome = mutate(inherited(parent).with_values(data), world.space, world.facts, rng)
+            if world.legal(genome) and (genome.head.trained or essence(genome) not in tried):
+                break
+        tried.add(essence(genome))
+        num_children[name(parent)] += 1
+        children.append(Candidate(world.task, generation, child, name(parent), "child", genome))
+    return tuple(children)
+
+
+def name(parent: Parent) -> str:
+    """How children name a parent."""
+    return parent.id if isinstance(parent, Founder) else parent.candidate.id
+
+
+def inherited(parent: Parent) -> Genome:
+    """What children inherit of a parent: its genome with the weights it has now."""
+    return parent.genome if isinstance(parent, Founder) else settled(parent)
+
+
+def _data(world: World, population: Population, generation: int) -> dict[str, Value]:
+    best = population.best
+    if best is None:
+        return {}
+    rng = generator(world.seed, *_address(world, generation), "data")
+    for _ in range(MAX_REDRAWS):
+        data = step_data(best.candidate.genome, world.space, rng)
+        if world.legal(best.candidate.genome.with_values(data)):
+            break
+    return data
+
+
+def _address(world: World, generation: int) -> tuple[str | int, ...]:
+    return (*world.address, "generation", generation)
