@@ -8,7 +8,7 @@ import typer
 
 from evo_mtl.cli import options
 from evo_mtl.cli.environment import set_threads_of
-from evo_mtl.cli.text import short, show_json, table
+from evo_mtl.cli.text import corrected, short, show_json, table
 
 
 def evaluate(
@@ -35,7 +35,7 @@ def evaluate(
 
 def evaluation_text(found: dict[str, Any]) -> str:
     """An evaluation for people."""
-    head = ["task", found["split"], "balanced", "validation", "images", "calibration error"]
+    head = ["task", found["split"], "balanced", "validation", "corrected", "images", "calibration error"]
     head += ["added", "active", "multiply-adds", "logits unchanged"]
     rows = [
         [
@@ -43,6 +43,7 @@ def evaluation_text(found: dict[str, Any]) -> str:
             f"{row['accuracy']:.4f}",
             f"{row['balanced_accuracy']:.4f}",
             f"{row['validation_quality']:.4f}",
+            corrected(row),
             str(row["num_examples"]),
             f"{row['expected_calibration_error']:.4f}",
             short(row["added_parameters"]),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from evo_mtl.cli import options
-from evo_mtl.cli.text import places, short, show_json, table
+from evo_mtl.cli.text import corrected, places, short, show_json, table
 
 
 def show(
@@ -33,7 +33,18 @@ def show(
 
 def summary_text(found: dict[str, Any]) -> str:
     """A run for people: a row a task."""
-    head = ["task", "classes", "images", "validation", "stages", "boundary", "open", "head", "size"]
+    head = [
+        "task",
+        "classes",
+        "images",
+        "validation",
+        "corrected",
+        "stages",
+        "boundary",
+        "open",
+        "head",
+        "size",
+    ]
     head += ["added", "of trunk", "shared with", "tried", "winner", "parent"]
     rows = [
         [
@@ -41,6 +52,7 @@ def summary_text(found: dict[str, Any]) -> str:
             str(row["classes"]),
             str(row["num_train"] + row["num_validation"]),
             f"{row['validation_quality']:.4f}",
+            corrected(row),
             f"{row['depth']}/{row['trunk_depth']}",
             str(row["boundary"]),
             places(row["open_stages"]),
@@ -65,7 +77,7 @@ def summary_text(found: dict[str, Any]) -> str:
     else:
         lines.append(f"{found['run']}: nothing has been archived yet")
     if rows:
-        lines.append(table(head, rows, left=(0, 6, 7, 11, 14)))
+        lines.append(table(head, rows, left=(0, 7, 8, 12, 15)))
     if found["waiting"]:
         lines.append(f"still to be searched: {', '.join(found['waiting'])}")
     if found["clock_bound"]:
@@ -91,6 +103,7 @@ def details_text(found: dict[str, Any]) -> str:
             f"{found['name']}: validation {found['validation_quality']:.4f}, {found['classes']} classes, "
             f"{short(found['active_parameters'])} parameters used, {short(found['added_parameters'])} added "
             f"({found['added_share']:.1%} of the trunk), {short(found['multiply_adds'])} multiply-adds an image",
+            *_luck(found["corrected"]),
             "",
             table(
                 ["node", "step", "reads", "component", "whose", "parameters"],
@@ -105,6 +118,16 @@ def details_text(found: dict[str, Any]) -> str:
             *_looks(found["hindsight"]),
         ]
     )
+
+
+def _luck(found: dict[str, Any] | None) -> list[str]:
+    """What the validation quality is worth after the choice."""
+    if found is None:
+        return []
+    return [
+        f"corrected for the luck of the best of {found['candidates']}: {found['quality']:.4f} "
+        f"({found['low']:.4f} to {found['high']:.4f})"
+    ]
 
 
 def _looks(found: dict[str, Any] | None) -> list[str]:

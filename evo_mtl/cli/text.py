@@ -74,6 +74,17 @@ def places(numbers: Sequence[int]) -> str:
     return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs) or "-"
 
 
+def corrected(row: Mapping[str, Any]) -> str:
+    """A task's validation quality after correction; a dash where it is not known.
+
+    Example:
+        >>> corrected({"corrected": {"quality": 0.91}}), corrected({"corrected": None})
+        ('0.9100', '-')
+    """
+    found = row["corrected"]
+    return "-" if found is None else f"{found['quality']:.4f}"
+
+
 def show_json(data: Mapping[str, Any]) -> None:
     """Prints one JSON object on standard output."""
     print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))

@@ -109,7 +109,7 @@ class Evaluation:
         trained: Slot to digest of the components it wrote.
         cost: What it was charged.
         admitted: Whether it joined the population.
-        notes: What a closed-form head chose, the temperature; plain data.
+        notes: What a closed-form head chose, the temperature, which images it answered rightly; plain data.
     """
 
     candidate: Candidate

@@ -22,6 +22,8 @@ DEFINITIONS = {
     "balanced_accuracy": "mean over the classes that occur of the share of their examples answered rightly",
     "average_accuracy": "mean over tasks of each task's own metric",
     "forgetting": "mean over tasks of validation quality when archived minus validation quality now",
+    "corrected": "validation quality after a correction for having been chosen among so many candidates "
+    "(Tsamardinos 2018)",
     "expected_calibration_error": "15 equal bins of confidence (Guo 2017)",
     "added_parameters": "parameters that only this task's route had when it was archived",
     "multiply_adds": "of one image through the route",
@@ -95,6 +97,7 @@ def _evaluate_task(model: Model, config: TaskConfig, split: str) -> tuple[dict[s
         "metric": known["metric"],
         "num_examples": len(images),
         "validation_quality": event["quality"],
+        "corrected": event.get("corrected"),
         "expected_calibration_error": expected_calibration_error(softmax(logits, 1.0), images.labels),
         "logits_unchanged": model.fingerprint(name) == event["fingerprint"],
         "route": list(model.route(name).components),

@@ -152,6 +152,7 @@ def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owne
         "num_validation": known["num_validation"],
         "metric": known["metric"],
         "validation_quality": event["quality"],
+        "corrected": event.get("corrected"),
         "score": event["score"],
         "depth": genome.depth,
         "trunk_depth": len(state.root["components"]) if state.root else 0,

@@ -25,6 +25,7 @@ from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.network.assembly import assemble
 from evo_mtl.run import progress as tell
 from evo_mtl.run.ground import Ground
+from evo_mtl.run.luck import corrected
 from evo_mtl.run.model import fingerprint
 from evo_mtl.run.trials import Trials
 from evo_mtl.run.usage import in_use, written
@@ -160,6 +161,7 @@ def _archive(ground: Ground, population: Population, task: Task) -> None:
         cost=best.to_json()["cost"],
         temperature=best.notes["temperature"],
         fingerprint=fingerprint(closed, ground.shared),
+        **corrected(ground, population, task),
     )
     ground.store.remove(sorted(trained - in_use(ground.state)))
     if ground.cache is None:  # of no use to the next task; a shared cache keeps to its bound

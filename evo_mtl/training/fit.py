@@ -43,11 +43,13 @@ class Fitted:
         curve: Quality at each validation, the first before any training.
         best: The place in the curve whose weights the own modules now have.
         logits: Their validation logits ``(N, K)``.
+        answers: Classes ``(N,)`` that were answered at each validation.
     """
 
     curve: tuple[float, ...]
     best: int
     logits: np.ndarray
+    answers: tuple[np.ndarray, ...]
 
 
 def fit(
@@ -164,6 +166,7 @@ class _Track:
     ) -> None:
         self._part, self._validation, self._quality, self._spent = part, validation, quality, spent
         self._curve: list[float] = []
+        self._answers: list[np.ndarray] = []
         self._best: Snapshot | None = None
         self.error: CandidateError | None = None
 
@@ -172,6 +175,7 @@ class _Track:
         with self._spent.on("validation"):
             logits = self._part.all_logits(self._validation)
             self._curve.append(self._quality(logits))
+            self._answers.append(logits.argmax(1))
             if self._best is None or self._curve[-1] >= self._curve[self._best.place]:
                 self._best = Snapshot.take(self._part.own, len(self._curve) - 1, logits)
 
@@ -182,7 +186,7 @@ class _Track:
         assert self._best is not None
         self._best.restore(self._part.own)
         self._part.eval()
-        return Fitted(tuple(self._curve), self._best.place, self._best.logits)
+        return Fitted(tuple(self._curve), self._best.place, self._best.logits, tuple(self._answers))
 
 
 def _condensed(parts: Sequence[OpenPart], inputs: Sequence[Inputs]) -> tuple[list[OpenPart], list[Inputs]]:

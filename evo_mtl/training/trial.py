@@ -17,6 +17,7 @@ from torch import nn
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.luck import pack
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.forward import SharedRoutes
@@ -215,16 +216,18 @@ def _finish(prepared: _Prepared, fitted: Fitted | CandidateError | None, bench: 
     if isinstance(fitted, CandidateError):
         raise fitted
     if fitted is not None:
-        curve, logits, notes["best"] = fitted.curve, fitted.logits, fitted.best
+        curve, logits, answers, notes["best"] = fitted.curve, fitted.logits, fitted.answers, fitted.best
     else:
         with bench.spent.on("validation"):
             logits = part.all_logits(prepared.validation)
-            curve = (_quality(bench)(logits),)
+            curve, answers = (_quality(bench)(logits),), (logits.argmax(1),)
     if not np.isfinite(logits).all():
         raise CandidateError("a validation logit is not a finite number")
     head = part.own["head"]
     assert isinstance(head, Head)
-    notes["temperature"] = calibrate(head, logits, bench.images.task.validation.labels)
+    labels = bench.images.task.validation.labels
+    notes["temperature"] = calibrate(head, logits, labels)
+    notes["right"] = pack([given == labels for given in answers])
     with bench.spent.on("archive"):
         trained = {
             node.slot: bench.write(
