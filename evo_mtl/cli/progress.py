@@ -82,6 +82,8 @@ class Log:
             f"generation {event.number}/{self._generations}: "
             f"best {event.best_quality:.4f} (score {event.best_score:.4f}), {event.num_admitted} admitted"
         )
+        if event.num_rejected:
+            text += f", {event.num_rejected} given up early"
         if event.num_failed:
             text += f", {event.num_failed} failed"
         if event.replayed:

@@ -20,9 +20,15 @@ Job = Mapping[str, Any]
 """``{"kind": ..., ...}``, all of it JSON."""
 
 
-def trial_job(candidates: Sequence[Candidate]) -> Job:
-    """Trials of candidates that are trained together; one alone for most. Gives their outcomes."""
-    return {"kind": "trial", "candidates": [candidate.to_json() for candidate in candidates]}
+def trial_job(candidates: Sequence[Candidate], bars: Sequence[Sequence[float]] = ()) -> Job:
+    """Trials of candidates that are trained together; one alone for most. Gives their outcomes.
+
+    Args:
+        candidates: What is tried.
+        bars: For each of them what it must reach at each validation, or be given up; none if left out.
+    """
+    data = [candidate.to_json() for candidate in candidates]
+    return {"kind": "trial", "candidates": data, "bars": [list(each) for each in bars]}
 
 
 def pass_job(one: Pass, candidates: Sequence[Candidate]) -> Job:
@@ -47,7 +53,7 @@ def do(job: Job, bench: Bench) -> Any:
 
 
 def _trial(job: Job, bench: Bench) -> Any:
-    return [asdict(outcome) for outcome in try_group(_candidates(job), bench)]
+    return [asdict(outcome) for outcome in try_group(_candidates(job), bench, job["bars"])]
 
 
 def _pass(job: Job, bench: Bench) -> Any:

@@ -5,7 +5,9 @@
 * ``fitness`` - one score from quality and cost
 * ``population`` - those of a task that may become parents, by replay of what was told
 * ``parents`` - who becomes a parent
-* ``budget`` - what a task may still spend
+* ``budget`` - what a task may still spend, and what no candidate may cost
+* ``stopping`` - when a search ends before its budget does
+* ``rejection`` - what a child must reach while it trains, or be given up
 * ``offspring`` - how a generation of children is made, once it is known who becomes a parent
 * ``mu2net``, ``regularized_evolution``, ``random_search`` - the algorithms, each a few lines joining these parts
 * ``algorithms`` - their names

@@ -95,6 +95,9 @@ class CostModel(Protocol):
     def root(self) -> tuple[int, float]:
         """Parameters of the root trunk, and multiply-adds of one image at the space's default size."""
 
+    def pass_of_root(self) -> float:
+        """Multiply-adds of one pass of the root trunk over the training images at that size."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -102,9 +105,10 @@ class Evaluation:
 
     Attributes:
         candidate: As it was before training.
-        status: ``"ok"`` or ``"failed: …"``.
-        quality: The task's metric on its validation split; higher is better; 0 when failed.
-        score: Quality with the size and compute factors; ``-inf`` when failed.
+        status: ``"ok"``, ``"failed: …"``, or ``"rejected: …"`` for a child that was given up while it trained.
+        quality: The task's metric on its validation split; higher is better; 0 when failed, the best so
+            far when rejected.
+        score: Quality with the size and compute factors; ``-inf`` when failed or rejected.
         curve: Quality at each validation, the first before any training.
         trained: Slot to digest of the components it wrote.
         cost: What it was charged.
@@ -124,11 +128,16 @@ class Evaluation:
 
     @property
     def ok(self) -> bool:
-        """Whether it has a quality at all."""
+        """Whether it was trained to its end."""
         return self.status == "ok"
 
+    @property
+    def rejected(self) -> bool:
+        """Whether it was given up while it trained."""
+        return self.status.startswith("rejected")
+
     def to_json(self) -> dict[str, Any]:
-        """Plain data; a failed score is ``None``."""
+        """Plain data; a score of ``-inf`` is ``None``."""
         return {
             **asdict(self),
             "candidate": self.candidate.to_json(),

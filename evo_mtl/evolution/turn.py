@@ -9,6 +9,7 @@ from evo_mtl.evolution.budget import affordable, require_within, within
 from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation, turn_address
 from evo_mtl.evolution.looks import Looks
 from evo_mtl.evolution.population import Founder, Population
+from evo_mtl.evolution.stopping import ends
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.sampling import on_line, seed_genome
 from evo_mtl.genome.space import Limits, SearchSpace, SeedCandidate, TrunkFacts
@@ -90,13 +91,13 @@ class Turn:
     generation: int = 0
 
     def ask(self) -> tuple[Candidate, ...]:
-        """The next generation; empty when the budget is spent. Asking twice gives the same.
+        """The next generation; empty when the budget is spent or the stop rule holds. Asking twice gives the same.
 
         Raises:
             ConfigError: No seed candidate keeps the limits.
         """
         budget = self.world.space.budget
-        if self.generation > budget.generations:
+        if self.generation > budget.generations or self.ends_early:
             return ()
         if self.generation == 0:
             made = seed_candidates(self.world)
@@ -106,6 +107,13 @@ class Turn:
         visit = (replace(candidate, pass_=self.world.pass_) for candidate in made)
         legal = [one for one in visit if self.world.legal(one.genome)]
         return affordable(legal, self.population.evaluations, self.world.costs, budget, self.world.looks)
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether the stop rule ends the search with generations left."""
+        world, done = self.world, self.population.evaluations
+        budget, rule = world.space.budget, world.space.stop
+        return self.generation <= budget.generations and ends(done, budget.children, world.costs, rule)
 
     def tell(self, evaluations: Iterable[Evaluation]) -> tuple[Evaluation, ...]:
         """Takes a whole generation, in the order of its addresses; returns it with admission decided."""

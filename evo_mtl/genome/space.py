@@ -328,6 +328,15 @@ class SearchSpace(Section):
             raise ValueError("parents: order: predicted: the space looks at no routes (looks: {parents: …})")
         return self
 
+    @model_validator(mode="after")
+    def _a_child_can_be_given_up_before_its_end(self) -> Self:
+        if self.rejection is not None and self.rejection.validation >= self.validations:
+            raise ValueError(
+                f"rejection.validation: {self.rejection.validation} is not before the last "
+                f"of {self.validations} validations"
+            )
+        return self
+
     @property
     def image_sizes(self) -> tuple[int, ...]:
         """Every image size that a genome of this space may have, in order."""

@@ -63,6 +63,7 @@ class GenerationDone:
     best_score: float
     seconds: float
     replayed: bool
+    num_rejected: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from evo_mtl.engines.local import MAX_ATTEMPTS, Engine
 from evo_mtl.engines.workbench import BenchPlan
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.looks import Look, LookRequest, look_from_json
+from evo_mtl.evolution.rejection import Bars
 from evo_mtl.training.groups import stackable
 from evo_mtl.training.passes import planned_passes
 
@@ -53,8 +54,17 @@ class Trials:
 
         return [look_from_json(result) for result in self._do(jobs, about) if result is not None]
 
-    def generation(self, candidates: Sequence[Candidate], told: Told) -> list[dict[str, Any]]:
-        """Outcomes of a generation, in the order of its candidates."""
+    def generation(
+        self, candidates: Sequence[Candidate], told: Told, bars: Sequence[Bars] = ()
+    ) -> list[dict[str, Any]]:
+        """Outcomes of a generation, in the order of its candidates.
+
+        Args:
+            candidates: What is tried.
+            told: Hears of each.
+            bars: For each what it must reach while it trains, or be given up; none if left out.
+        """
+        bars = bars or [()] * len(candidates)
         passes = [pass_job(one, candidates) for one in planned_passes(candidates)]
         self._do(passes, lambda place: {"view": passes[place]["view"]})
 
@@ -67,7 +77,7 @@ class Trials:
             for member in groups[place]:
                 told(candidates[member], seconds)
 
-        results = self._trials(candidates, groups, tell)
+        results = self._trials(candidates, bars, groups, tell)
         alone = [
             (member,)
             for group, result in zip(groups, results, strict=True)
@@ -75,7 +85,7 @@ class Trials:
             if result is None and len(group) > 1
         ]
         if alone:  # what was too much together may do one by one
-            results += self._trials(candidates, alone, lambda place, seconds: None)
+            results += self._trials(candidates, bars, alone, lambda place, seconds: None)
             groups += alone
         outcomes: list[dict[str, Any]] = [{}] * len(candidates)
         for group, result in zip(groups, results, strict=True):
@@ -86,10 +96,11 @@ class Trials:
     def _trials(
         self,
         candidates: Sequence[Candidate],
+        bars: Sequence[Bars],
         groups: Sequence[Sequence[int]],
         tell: Callable[[int, float], None],
     ) -> list[Any]:
-        jobs = [trial_job([candidates[place] for place in group]) for group in groups]
+        jobs = [trial_job([candidates[i] for i in group], [bars[i] for i in group]) for group in groups]
         return self._do(jobs, lambda place: {"candidates": [candidates[i].id for i in groups[place]]}, tell)
 
     def _sum(self, candidates: Sequence[Candidate], group: Sequence[int]) -> float:

@@ -21,6 +21,7 @@ from evo_mtl.evolution.candidate import Candidate, Evaluation, evaluation_from_j
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.looks import Looks, look_from_json, planned_looks
 from evo_mtl.evolution.population import Founder, Population, settled
+from evo_mtl.evolution.rejection import bars
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.network.assembly import assemble
 from evo_mtl.run import progress as tell
@@ -108,6 +109,7 @@ def _generation(
     outcomes = trials.generation(
         candidates,
         lambda one, seconds: ground.progress(tell.CandidateDone(task, number, one.child, seconds)),
+        bars(candidates, turn.world, turn.population.evaluations),
     )
     evaluations = [
         _evaluation(ground, candidate, outcome, pricing)
@@ -123,7 +125,8 @@ def _generation(
 def _evaluation(
     ground: Ground, candidate: Candidate, outcome: dict[str, Any], pricing: Pricing
 ) -> Evaluation:
-    cost = pricing.cost(candidate.genome)
+    rejected = outcome["status"].startswith("rejected")
+    cost = pricing.cost(candidate.genome, len(outcome["curve"]) - 1 if rejected else None)
     ok = outcome["status"] == "ok"
     score = fitness(
         outcome["quality"] if ok else float("nan"), cost, pricing.root(), ground.config.space.objective
@@ -208,11 +211,12 @@ def _tell_generation(ground: Ground, turn: Turn, number: int, seconds: float, re
             turn.world.task,
             number,
             sum(e.admitted for e in told),
-            sum(not e.ok for e in told),
+            sum(not e.ok and not e.rejected for e in told),
             best.quality if best else 0.0,
             best.score if best else 0.0,
             seconds,
             replayed,
+            sum(e.rejected for e in told),
         )
     )
 

@@ -96,6 +96,10 @@ class Prices:
         """Parameters and multiply-adds of the whole trunk."""
         return sum(self.facts.parameters), float(self.facts.num_stages)
 
+    def pass_of_root(self) -> float:
+        """A hundred images through the whole trunk."""
+        return 100 * self.root()[1]
+
 
 def a_world(space: SearchSpace, founders: tuple[Founder, ...] = (), seed: int = 0) -> World:
     """A task's turn on the eight-stage trunk."""

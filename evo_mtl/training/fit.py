@@ -28,11 +28,14 @@ class Member:
         part: What is trained.
         genome: Its training hyperparameters.
         rng: Orders its training images.
+        bars: For each place in its curve the least that its best so far must be, or it is given up there; 0
+            and what is left out ask for nothing.
     """
 
     part: OpenPart
     genome: Genome
     rng: np.random.Generator
+    bars: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,23 @@ class Fitted:
     best: int
     logits: np.ndarray
     answers: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """Training that was ended because it was weak.
+
+    Attributes:
+        curve: Quality at each validation up to where it ended.
+        bar: What the best of them should have reached.
+    """
+
+    curve: tuple[float, ...]
+    bar: float
+
+
+Found = Fitted | GivenUp | CandidateError
+"""What comes of training."""
 
 
 def fit(
@@ -71,6 +91,7 @@ def fit(
     found = fit_together([member], train, labels, validation, quality, validations)[0]
     if isinstance(found, CandidateError):
         raise found
+    assert isinstance(found, Fitted)  # it has no bar to fail
     return found
 
 
@@ -82,10 +103,12 @@ def fit_together(
     quality: Callable[[np.ndarray], float],
     validations: int,
     spent: Spent | None = None,
-) -> list[Fitted | CandidateError]:
+) -> list[Found]:
     """Trains the members' own modules in place and leaves the best validated snapshot in them.
 
     Several members are stacked (:mod:`evo_mtl.training.stacked`): each is trained as if alone, up to rounding.
+    One that ends before the others is trained on with them and no longer looked at, which leaves the others' numbers as
+    they are to the bit.
 
     Args:
         members: What is trained; of one open shape, batch size, number of epochs and kind of optimiser.
@@ -97,7 +120,8 @@ def fit_together(
         spent: Counts the seconds of validation apart.
 
     Returns:
-        For each member what training gave, or that its loss was not finite when it was validated.
+        For each member what training gave, that it was given up, or that its loss was not finite when it
+        was validated.
     """
     parts, inputs = _condensed([member.part for member in members], [*train, validation])
     genomes = [member.genome for member in members]
@@ -109,7 +133,11 @@ def fit_together(
     rates = np.stack([learning_rates(genome, total) for genome in genomes], axis=1)
     targets = torch.tensor(labels, device=parts[0].shared.device)
 
-    tracks = [_Track(part, inputs[-1], quality, spent or Spent()) for part in parts]
+    tracks = [
+        # Of fewer steps than validations, places in a curve mean something else.
+        _Track(part, inputs[-1], quality, spent or Spent(), member.bars if len(checks) == validations else ())
+        for part, member in zip(parts, members, strict=True)
+    ]
     for track in tracks:
         track.validate()
     # Last, for it makes the weights of stacked members views.
@@ -126,11 +154,11 @@ def fit_together(
         losses = steps.step(inputs[epoch % len(train)], orders[:, now], ordered[:, now], rates[step])
         if step + 1 in checks:
             for track, finite in zip(tracks, losses.isfinite().tolist(), strict=True):
-                if not finite:
-                    track.error = CandidateError("the loss is not a finite number")
-                elif track.error is None:
+                if track.ended is None and finite:
                     track.validate()
-            if all(track.error for track in tracks):
+                elif track.ended is None:
+                    track.ended = CandidateError("the loss is not a finite number")
+            if all(track.ended for track in tracks):
                 break
     return [track.finish() for track in tracks]
 
@@ -162,13 +190,19 @@ class _Track:
     """One member's curve and best snapshot."""
 
     def __init__(
-        self, part: OpenPart, validation: Inputs, quality: Callable[[np.ndarray], float], spent: Spent
+        self,
+        part: OpenPart,
+        validation: Inputs,
+        quality: Callable[[np.ndarray], float],
+        spent: Spent,
+        bars: Sequence[float],
     ) -> None:
         self._part, self._validation, self._quality, self._spent = part, validation, quality, spent
+        self._bars = bars
         self._curve: list[float] = []
         self._answers: list[np.ndarray] = []
         self._best: Snapshot | None = None
-        self.error: CandidateError | None = None
+        self.ended: GivenUp | CandidateError | None = None
 
     def validate(self) -> None:
         """A further point of the curve; of equally good ones the last is the best."""
@@ -178,11 +212,14 @@ class _Track:
             self._answers.append(logits.argmax(1))
             if self._best is None or self._curve[-1] >= self._curve[self._best.place]:
                 self._best = Snapshot.take(self._part.own, len(self._curve) - 1, logits)
+        place = len(self._curve) - 1
+        if place < len(self._bars) and max(self._curve) < self._bars[place]:
+            self.ended = GivenUp(tuple(self._curve), self._bars[place])
 
-    def finish(self) -> Fitted | CandidateError:
+    def finish(self) -> Found:
         """Puts the best weights back."""
-        if self.error is not None:
-            return self.error
+        if self.ended is not None:
+            return self.ended
         assert self._best is not None
         self._best.restore(self._part.own)
         self._part.eval()

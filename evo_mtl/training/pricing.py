@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -39,8 +40,18 @@ class Pricing:
         work = line_multiply_adds(self.layout, len(self.layout.channels), (), self.image_size)
         return sum(stage_parameters(self.layout.name, self.layout.cut)), float(sum(work))
 
-    def cost(self, genome: Genome) -> Cost:
-        """The cost of trying a genome and of keeping it."""
+    def pass_of_root(self) -> float:
+        """Multiply-adds of one pass of the root trunk over the training images at the default size."""
+        return self.num_train * self.root()[1]
+
+    def cost(self, genome: Genome, until: int | None = None) -> Cost:
+        """The cost of trying a genome and of keeping it.
+
+        Args:
+            genome: What is tried.
+            until: The validation at which its training was given up; ``None`` for its end. What comes before
+                training is charged in full.
+        """
         adapters = tuple((gene.stage, gene.width) for gene in genome.adapters)
         stages = line_multiply_adds(self.layout, genome.depth, adapters, genome["image_size"])
         head_parameters, head_work = self._head(genome)
@@ -50,8 +61,9 @@ class Pricing:
         looks = 1 if genome.head.component is None else 0
         views = genome["views"] if genome.head.trained else 1
         passes = genome["epochs"] if genome.head.trained else 0
-        checks = self.validations + 1 if genome.head.trained else 1
-        trained = self.num_train * passes
+        last = self.validations if until is None else until
+        checks = last + 1 if genome.head.trained else 1
+        trained = math.ceil(self.num_train * passes * last / self.validations)
         forward = self.num_train * looks + self.num_validation * checks
         once = self.num_train * views + self.num_validation
         parts = [*self._parts(genome), (None, head_parameters)]

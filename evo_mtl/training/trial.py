@@ -26,7 +26,7 @@ from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.seeding import generator
 from evo_mtl.training import metrics
 from evo_mtl.training.arrays import ArrayCache
-from evo_mtl.training.fit import Fitted, Member, fit_together
+from evo_mtl.training.fit import Found, GivenUp, Member, fit_together
 from evo_mtl.training.heads import calibrate, solve_head
 from evo_mtl.training.images import TaskImages
 from evo_mtl.training.inputs import Gathered, Inputs, PixelsOnly
@@ -71,8 +71,8 @@ class Outcome:
     """What a trial gives: plain data, components named by digest.
 
     Attributes:
-        status: ``"ok"`` or ``"failed: …"``.
-        quality: The task's metric on its validation split.
+        status: ``"ok"``, ``"failed: …"``, or ``"rejected: …"`` for one that was given up while it trained.
+        quality: The task's metric on its validation split; the best so far of one that was given up.
         curve: Quality at each validation, the first before any training.
         trained: Slot to digest of the components written.
         notes: What the head's solution chose, its temperature.
@@ -89,35 +89,46 @@ GATHERED_BYTES = 2**28
 """What a head reads of all training views is gathered in memory while it is no larger than this."""
 
 
-def try_candidate(candidate: Candidate, bench: Bench) -> Outcome:
-    """Fits a candidate and writes what it trained; a candidate that cannot be fitted is an outcome too."""
+def try_candidate(candidate: Candidate, bench: Bench, bars: Sequence[float] = ()) -> Outcome:
+    """Fits a candidate and writes what it trained; a candidate that cannot be fitted is an outcome too.
+
+    Args:
+        candidate: What is tried.
+        bench: Where.
+        bars: For each validation what its best quality so far must be, or it is given up there.
+    """
 
     def attempt() -> Outcome:
         prepared = _prepare(candidate, bench)
-        fitted = _fit([prepared], bench)[0] if candidate.genome.head.trained else None
+        fitted = _fit([prepared], bench, [bars])[0] if candidate.genome.head.trained else None
         return _finish(prepared, fitted, bench)
 
     return _caught(attempt)
 
 
-def try_group(candidates: Sequence[Candidate], bench: Bench) -> list[Outcome]:
+def try_group(
+    candidates: Sequence[Candidate], bench: Bench, bars: Sequence[Sequence[float]] = ()
+) -> list[Outcome]:
     """Fits candidates that :func:`evo_mtl.training.groups.stackable` put together; outcomes in their order.
 
     Numbers differ in their last bits from those of a candidate tried alone, so the notes of each say who
-    was in the group. One that fails leaves the others as they are.
+    was in the group. One that fails or is given up leaves the others as they are.
     """
+    bars = bars or [()] * len(candidates)
     if len(candidates) == 1:
-        return [try_candidate(candidates[0], bench)]
+        return [try_candidate(candidates[0], bench, bars[0])]
     outcomes: list[Outcome] | None = None
     with forgiving_memory():
-        outcomes = _try_together(candidates, bench)
+        outcomes = _try_together(candidates, bench, bars)
     if outcomes is None:  # outside the block, where what it held is gone
-        return [try_candidate(candidate, bench) for candidate in candidates]
+        return [try_candidate(one, bench, each) for one, each in zip(candidates, bars, strict=True)]
     group = [candidate.child for candidate in candidates]
     return [replace(outcome, notes={**outcome.notes, "group": group}) for outcome in outcomes]
 
 
-def _try_together(candidates: Sequence[Candidate], bench: Bench) -> list[Outcome]:
+def _try_together(
+    candidates: Sequence[Candidate], bench: Bench, bars: Sequence[Sequence[float]]
+) -> list[Outcome]:
     found: dict[int, Outcome] = {}
     ready: dict[int, _Prepared] = {}
     for place, candidate in enumerate(candidates):
@@ -126,7 +137,7 @@ def _try_together(candidates: Sequence[Candidate], bench: Bench) -> list[Outcome
         except CandidateError as error:
             found[place] = _failed(error)
     if ready:
-        fits = _fit(list(ready.values()), bench)
+        fits = _fit(list(ready.values()), bench, [bars[place] for place in ready])
         for (place, prepared), fitted in zip(ready.items(), fits, strict=True):
             found[place] = _caught(lambda p=prepared, f=fitted: _finish(p, f, bench))  # type: ignore[misc]
     return [found[place] for place in range(len(candidates))]
@@ -197,11 +208,11 @@ def _prepare(candidate: Candidate, bench: Bench, like: _Prepared | None = None) 
     return _Prepared(candidate, part, train, validation, notes)
 
 
-def _fit(prepared: Sequence[_Prepared], bench: Bench) -> list[Fitted | CandidateError]:
+def _fit(prepared: Sequence[_Prepared], bench: Bench, bars: Sequence[Sequence[float]]) -> list[Found]:
     """Trains by gradient descent."""
     members = [
-        Member(one.part, one.candidate.genome, generator(bench.seed, *one.candidate.address, "order"))
-        for one in prepared
+        Member(one.part, one.candidate.genome, generator(bench.seed, *one.candidate.address, "order"), asked)
+        for one, asked in zip(prepared, bars, strict=True)
     ]
     first, labels = prepared[0], bench.images.task.train.labels
     with bench.spent.on("open"):
@@ -210,11 +221,14 @@ def _fit(prepared: Sequence[_Prepared], bench: Bench) -> list[Fitted | Candidate
         )
 
 
-def _finish(prepared: _Prepared, fitted: Fitted | CandidateError | None, bench: Bench) -> Outcome:
+def _finish(prepared: _Prepared, fitted: Found | None, bench: Bench) -> Outcome:
     """Calibrates a fitted candidate and writes its components."""
     part, route, notes = prepared.part, prepared.part.route, dict(prepared.notes)
     if isinstance(fitted, CandidateError):
         raise fitted
+    if isinstance(fitted, GivenUp):
+        status = f"rejected: below {fitted.bar:.4f} at validation {len(fitted.curve) - 1}"
+        return Outcome(status, max(fitted.curve), fitted.curve, {}, notes)
     if fitted is not None:
         curve, logits, answers, notes["best"] = fitted.curve, fitted.logits, fitted.answers, fitted.best
     else:
