@@ -12,9 +12,10 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from evo_mtl.cli.pace import Pace, Plan
-from evo_mtl.cli.text import duration, short
+from evo_mtl.cli.text import duration, ended_early, short
 from evo_mtl.run.progress import (
     CandidateDone,
+    EndedEarly,
     Event,
     GenerationDone,
     GenerationStarted,
@@ -74,6 +75,8 @@ class Log:
                 say(f"  {looked(event)}")
             case GenerationDone():
                 say(f"  {self._generation(event)}")
+            case EndedEarly():
+                say(f"  {ended_early(event.generation, event.expected_gain)}")
             case TaskDone():
                 say(finished(event))
 
@@ -123,7 +126,7 @@ class StatusLine:
             case TaskDone():
                 self._generation, self._best = "", ""
                 say(finished(event))
-            case CandidateDone():
+            case CandidateDone() | EndedEarly():
                 pass
 
     @property

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from evo_mtl.cli import options
-from evo_mtl.cli.text import corrected, places, short, show_json, table
+from evo_mtl.cli.text import corrected, ended_early, places, short, show_json, table
 
 
 def show(
@@ -104,6 +104,7 @@ def details_text(found: dict[str, Any]) -> str:
             f"{short(found['active_parameters'])} parameters used, {short(found['added_parameters'])} added "
             f"({found['added_share']:.1%} of the trunk), {short(found['multiply_adds'])} multiply-adds an image",
             *_luck(found["corrected"]),
+            *_search(found),
             "",
             table(
                 ["node", "step", "reads", "component", "whose", "parameters"],
@@ -118,6 +119,15 @@ def details_text(found: dict[str, Any]) -> str:
             *_looks(found["hindsight"]),
         ]
     )
+
+
+def _search(found: dict[str, Any]) -> list[str]:
+    """How many candidates were tried, and why no more."""
+    text = f"{found['candidates_tried']} candidates tried"
+    for what, count in (("given up early", "candidates_rejected"), ("failed", "candidates_failed")):
+        if found[count]:
+            text += f", {found[count]} {what}"
+    return [text, *([ended_early(**found["early_end"])] if found["early_end"] else [])]
 
 
 def _luck(found: dict[str, Any] | None) -> list[str]:

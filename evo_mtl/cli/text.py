@@ -88,3 +88,11 @@ def corrected(row: Mapping[str, Any]) -> str:
 def show_json(data: Mapping[str, Any]) -> None:
     """Prints one JSON object on standard output."""
     print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def ended_early(generation: int, expected_gain: float) -> str:
+    """Why a search ended before its budget did, in words."""
+    return (
+        f"ended after generation {generation}: the next was expected to gain {expected_gain:.1e} "
+        "in score for a pass of the trunk over the training images"
+    )

@@ -59,12 +59,15 @@ def expected_gain(evaluations: Sequence[Evaluation], children: int, costs: CostM
     return float(gain / (children * work / costs.pass_of_root()))
 
 
-def ends(evaluations: Sequence[Evaluation], children: int, costs: CostModel, rule: StopRule | None) -> bool:
-    """Whether a search ends after these generations."""
+def too_little(
+    evaluations: Sequence[Evaluation], children: int, costs: CostModel, rule: StopRule | None
+) -> float | None:
+    """The expected gain with which a search ends after these generations; ``None`` if it goes on."""
     last = max((one.candidate.generation for one in evaluations), default=0)
     if rule is None or last < rule.generations:
-        return False
-    return expected_gain(evaluations, children, costs) < rule.gain
+        return None
+    gain = expected_gain(evaluations, children, costs)
+    return gain if gain < rule.gain else None
 
 
 def upper_half(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

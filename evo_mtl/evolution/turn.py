@@ -9,7 +9,7 @@ from evo_mtl.evolution.budget import affordable, require_within, within
 from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation, turn_address
 from evo_mtl.evolution.looks import Looks
 from evo_mtl.evolution.population import Founder, Population
-from evo_mtl.evolution.stopping import ends
+from evo_mtl.evolution.stopping import too_little
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.sampling import on_line, seed_genome
 from evo_mtl.genome.space import Limits, SearchSpace, SeedCandidate, TrunkFacts
@@ -97,7 +97,7 @@ class Turn:
             ConfigError: No seed candidate keeps the limits.
         """
         budget = self.world.space.budget
-        if self.generation > budget.generations or self.ends_early:
+        if self.generation > budget.generations or self.early_end is not None:
             return ()
         if self.generation == 0:
             made = seed_candidates(self.world)
@@ -109,11 +109,13 @@ class Turn:
         return affordable(legal, self.population.evaluations, self.world.costs, budget, self.world.looks)
 
     @property
-    def ends_early(self) -> bool:
-        """Whether the stop rule ends the search with generations left."""
+    def early_end(self) -> float | None:
+        """The expected gain with which the stop rule ends the search, generations being left; else ``None``."""
         world, done = self.world, self.population.evaluations
         budget, rule = world.space.budget, world.space.stop
-        return self.generation <= budget.generations and ends(done, budget.children, world.costs, rule)
+        if self.generation > budget.generations:
+            return None
+        return too_little(done, budget.children, world.costs, rule)
 
     def tell(self, evaluations: Iterable[Evaluation]) -> tuple[Evaluation, ...]:
         """Takes a whole generation, in the order of its addresses; returns it with admission decided."""

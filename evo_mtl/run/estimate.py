@@ -98,7 +98,8 @@ def planned_work(
         image_size=int(space.default("image_size")),
         validations=space.validations,
     )
-    world = World(task.name, seed, space, facts, (), pricing)
+    whole = space.model_copy(update={"stop": None})  # how much is gained is not known yet
+    world = World(task.name, seed, whole, facts, (), pricing)
     turn = Turn(world, algorithms.get(space.algorithm))
     while candidates := turn.ask():
         turn.tell(_equally_good(candidate, pricing, space) for candidate in candidates)

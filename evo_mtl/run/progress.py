@@ -67,6 +67,15 @@ class GenerationDone:
 
 
 @dataclass(frozen=True)
+class EndedEarly:
+    """The stop rule ended a search after a generation; ``expected_gain`` is for a pass of the root trunk."""
+
+    task: str
+    generation: int
+    expected_gain: float
+
+
+@dataclass(frozen=True)
 class TaskDone:
     """A route is archived."""
 
@@ -80,7 +89,7 @@ class TaskDone:
     skipped: bool
 
 
-Event = TaskStarted | Looked | GenerationStarted | CandidateDone | GenerationDone | TaskDone
+Event = TaskStarted | Looked | GenerationStarted | CandidateDone | GenerationDone | EndedEarly | TaskDone
 
 
 class Progress(Protocol):

@@ -170,6 +170,7 @@ def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owne
         "candidates_tried": len(tried),
         "candidates_failed": sum(one.status.startswith("failed") for one in tried.values()),
         "candidates_rejected": sum(one.status.startswith("rejected") for one in tried.values()),
+        "early_end": event.get("early_end"),
         "candidate": event["candidate"],
         "origin": winner.origin,
         "parent": winner.parent,

@@ -20,7 +20,7 @@ from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation, evaluation_from_json
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.looks import Looks, look_from_json, planned_looks
-from evo_mtl.evolution.population import Founder, Population, settled
+from evo_mtl.evolution.population import Founder, settled
 from evo_mtl.evolution.rejection import bars
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.network.assembly import assemble
@@ -96,7 +96,9 @@ def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engi
         _generation(ground, turn, candidates, trials, pricing)
         if place.deadline is not None and time.monotonic() > place.deadline:
             ground.commit("clock", task=task.name, number=turn.generation)
-    _archive(ground, turn.population, task)
+    if turn.early_end is not None and task.name not in ground.state.stopped:
+        ground.progress(tell.EndedEarly(task.name, turn.generation - 1, turn.early_end))
+    _archive(ground, turn, task)
     tell_done(ground, place, task.name, time.monotonic() - start, skipped=False)
 
 
@@ -144,7 +146,8 @@ def _evaluation(
     )
 
 
-def _archive(ground: Ground, population: Population, task: Task) -> None:
+def _archive(ground: Ground, turn: Turn, task: Task) -> None:
+    population = turn.population
     best = population.best
     if best is None:
         reasons = Counter(evaluation.status for evaluation in population.evaluations)
@@ -164,11 +167,19 @@ def _archive(ground: Ground, population: Population, task: Task) -> None:
         cost=best.to_json()["cost"],
         temperature=best.notes["temperature"],
         fingerprint=fingerprint(closed, ground.shared),
+        **_early_end(ground, turn),
         **corrected(ground, population, task),
     )
     ground.store.remove(sorted(trained - in_use(ground.state)))
     if ground.cache is None:  # of no use to the next task; a shared cache keeps to its bound
         shutil.rmtree(ground.folder.cache, ignore_errors=True)
+
+
+def _early_end(ground: Ground, turn: Turn) -> dict[str, Any]:
+    """After which generation the stop rule ended the search, and with what gain in prospect; nothing if it did not."""
+    if turn.early_end is None or turn.world.task in ground.state.stopped:
+        return {}
+    return {"early_end": {"generation": turn.generation - 1, "expected_gain": turn.early_end}}
 
 
 def _world(ground: Ground, task: Task, pricing: Pricing, trials: Trials) -> World:

@@ -13,7 +13,7 @@ import pytest
 from evo_mtl.errors import ConfigError
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Evaluation
-from evo_mtl.evolution.stopping import ends, expected_gain, expected_improvement, upper_half
+from evo_mtl.evolution.stopping import expected_gain, expected_improvement, too_little, upper_half
 from evo_mtl.evolution.turn import Turn, seed_candidates
 from evo_mtl.genome.space import StopRule
 from evo_mtl.testing.genomes import a_space, a_world, played, told
@@ -104,18 +104,19 @@ def test_children_that_fail_promise_less() -> None:
 
 def test_a_search_ends_only_after_its_least_generations_and_without_a_rule_never() -> None:
     done = evaluations([[0.6, 0.6], [0.6] * 4])
-    assert ends(done, 4, WORLD.costs, StopRule(gain=0.1))
-    assert not ends(done, 4, WORLD.costs, StopRule(gain=0.1, generations=2))
-    assert not ends(done, 4, WORLD.costs, None)
-    assert not ends(evaluations([[0.6, 0.6]]), 4, WORLD.costs, StopRule(gain=1e9))
-    assert not ends(evaluations(RISING), 4, WORLD.costs, StopRule(gain=1e-6))
+    assert too_little(done, 4, WORLD.costs, StopRule(gain=0.1)) == 0.0
+    assert too_little(done, 4, WORLD.costs, StopRule(gain=0.1, generations=2)) is None
+    assert too_little(done, 4, WORLD.costs, None) is None
+    assert too_little(evaluations([[0.6, 0.6]]), 4, WORLD.costs, StopRule(gain=1e9)) is None
+    assert too_little(evaluations(RISING), 4, WORLD.costs, StopRule(gain=1e-6)) is None
 
 
 @pytest.mark.parametrize("algorithm", list(algorithms))
 def test_a_turn_that_was_told_the_same_ends_at_the_same_generation(algorithm: str) -> None:
     world = a_world(a_space(stop={"gain": 0.002}, budget={"generations": 30, "children": 3}))
     turn, everything = played(world, algorithm)
-    assert turn.ends_early
+    assert turn.early_end is not None
+    assert turn.early_end < 0.002
     assert 1 < turn.generation <= 30
     again = Turn(world, algorithms.get(algorithm))
     for number in range(turn.generation):

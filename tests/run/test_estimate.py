@@ -77,3 +77,11 @@ def test_an_estimate_refuses_data_that_are_missing(world: Path) -> None:
     (world / "two.npz").unlink()
     with pytest.raises(DataError, match=r"two\.npz"):
         estimate(RunFolder(world / "run"), _config(world))
+
+
+def test_an_estimate_is_of_the_whole_budget_whatever_the_stop_rule(world: Path) -> None:
+    plain, stopped = (
+        estimate(RunFolder(world / "run"), _config(world, "budget.generations=3", *more))["candidates"]
+        for more in ((), ("stop={gain: 1.0}",))
+    )
+    assert stopped == plain

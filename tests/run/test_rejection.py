@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from evo_mtl.cli.show import details_text
 from evo_mtl.run.config import RunConfig
-from evo_mtl.run.progress import Event, GenerationDone
+from evo_mtl.run.progress import EndedEarly, Event, GenerationDone
 from evo_mtl.run.runner import Options
 from evo_mtl.run.summary import task_details
 from evo_mtl.testing.worlds import write_task
@@ -81,3 +82,24 @@ def test_a_search_that_gives_children_up_resumes_to_the_same_journal(
         search(tmp_path / "run", made(home), progress=progress)
     search(tmp_path / "run", made(home))
     assert journal(tmp_path / "run") == journal(home / "whole")
+
+
+def test_a_search_that_ends_early_says_so_and_resumes_to_the_same_journal(tmp_path: Path) -> None:
+    write_task(tmp_path / "easy.npz", seed=3)
+    rules = ("stop={gain: 1.0, generations: 1}", "budget={generations: 6, children: 2}")
+    told: list[Event] = []
+    search(tmp_path / "whole", config(tmp_path, "easy", overrides=rules), progress=told.append)
+    assert [event.payload["number"] for event in events(tmp_path / "whole", "generation")] == [0, 1]
+    (said,) = [event for event in told if isinstance(event, EndedEarly)]
+    found = task_details(tmp_path / "whole", "easy")
+    assert found["early_end"] == {"generation": 1, "expected_gain": said.expected_gain}
+    assert "ended after generation 1" in details_text(found)
+
+    def progress(event: Event) -> None:
+        if isinstance(event, EndedEarly):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        search(tmp_path / "run", config(tmp_path, "easy", overrides=rules), progress=progress)
+    search(tmp_path / "run", config(tmp_path, "easy", overrides=rules))
+    assert journal(tmp_path / "run") == journal(tmp_path / "whole")
