@@ -9,6 +9,8 @@
 * ``stopping`` - when a search ends before its budget does
 * ``rejection`` - what a child must reach while it trains, or be given up
 * ``offspring`` - how a generation of children is made, once it is known who becomes a parent
-* ``mu2net``, ``regularized_evolution``, ``random_search`` - the algorithms, each a few lines joining these parts
+* ``pareto`` - sorting by several objectives
+* ``mu2net``, ``regularized_evolution``, ``nsga2``, ``random_search`` - the algorithms, each a few lines joining
+  these parts
 * ``algorithms`` - their names
 """

@@ -201,6 +201,8 @@ class Looks:
 def line_of(candidate: Candidate, family: Mapping[str, Candidate]) -> str | None:
     """Whose stages a candidate stands on: its ancestors are followed to the first one from outside the task.
 
+    Of two parents the one that gave the lower stages is followed.
+
     Args:
         candidate: Of a task.
         family: The task's candidates by id.

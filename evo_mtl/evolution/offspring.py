@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from evo_mtl.evolution.population import Founder, Population, settled
 from evo_mtl.evolution.turn import MAX_REDRAWS, World
 from evo_mtl.genome.genome import Genome, Value, essence
 from evo_mtl.genome.mutation import mutate, step_data
+from evo_mtl.genome.recombination import recombine
 from evo_mtl.seeding import generator
 
 Parent = Evaluation | Founder
@@ -22,7 +24,7 @@ Choose = Callable[[int, Counter[str], np.random.Generator], Parent]
 
 
 def offspring(world: World, population: Population, generation: int, choose: Choose) -> tuple[Candidate, ...]:
-    """A generation of children, each of a parent of its own and mutated on its own.
+    """A generation of children, each of a parent of its own, or of two joined, and mutated on its own.
 
     The data hyperparameters (image size, views) are drawn once, around the task's best, and shared by
     all children. A solved head that was tried before is drawn again, and so is what exceeds a limit of the
@@ -41,13 +43,15 @@ def offspring(world: World, population: Population, generation: int, choose: Cho
     for child in range(world.space.budget.children):
         rng = generator(world.seed, *_address(world, generation), "child", child, "birth")
         for _ in range(MAX_REDRAWS):
-            parent = choose(child, num_children, rng)
-            genome = mutate(inherited(parent).with_values(data), world.space, world.facts, rng)
+            parents, genome = _born(world, num_children, partial(choose, child), rng)
+            genome = mutate(genome.with_values(data), world.space, world.facts, rng)
             if world.legal(genome) and (genome.head.trained or essence(genome) not in tried):
                 break
         tried.add(essence(genome))
-        num_children[name(parent)] += 1
-        children.append(Candidate(world.task, generation, child, name(parent), "child", genome))
+        names = [name(parent) for parent in parents]
+        num_children.update(names)
+        origin = "child" if len(names) == 1 else "joined"
+        children.append(Candidate(world.task, generation, child, names[0], origin, genome, *names[1:]))
     return tuple(children)
 
 
@@ -59,6 +63,27 @@ def name(parent: Parent) -> str:
 def inherited(parent: Parent) -> Genome:
     """What children inherit of a parent: its genome with the weights it has now."""
     return parent.genome if isinstance(parent, Founder) else settled(parent)
+
+
+def _born(
+    world: World,
+    num_children: Counter[str],
+    choose: Callable[[Counter[str], np.random.Generator], Parent],
+    rng: np.random.Generator,
+) -> tuple[tuple[Parent, ...], Genome]:
+    """One parent and its genome, or two and the genome that joins them, the lower stages' parent first."""
+    parent = choose(num_children, rng)
+    if world.space.mutation.recombination and rng.random() < world.space.mutation.recombination:
+        passed_over = Counter({**num_children, name(parent): 1000})  # the walk should end at another one
+        for _ in range(MAX_REDRAWS):
+            mate = choose(passed_over, rng)
+            below, above = (parent, mate) if rng.random() < 0.5 else (mate, parent)
+            if name(mate) == name(parent) or (isinstance(mate, Founder) and isinstance(parent, Founder)):
+                continue
+            joined = recombine(inherited(below), inherited(above), world.space, world.facts, rng)
+            if joined is not None:
+                return (below, above), joined
+    return (parent,), inherited(parent)
 
 
 def _data(world: World, population: Population, generation: int) -> dict[str, Value]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def walk_or_any(
     return members[place] if place < len(members) else founders[place - len(members)]
 
 
-def tournament(contestants: Sequence[T], size: int, key: Callable[[T], float], rng: np.random.Generator) -> T:
+def tournament(contestants: Sequence[T], size: int, key: Callable[[T], Any], rng: np.random.Generator) -> T:
     """The best of ``size`` that are drawn evenly, with replacement; of equals the first drawn.
 
     References:

@@ -34,11 +34,12 @@ class Population:
         """The evaluation with its ``admitted`` decided.
 
         A failed candidate, or one without a finite score, is never admitted; a child of this task only if its score is at least its
-        parent's (Gesmundo 2022).
+        parent's (Gesmundo 2022), of two parents of this task the better one's.
         """
-        parent = self.find(evaluation.candidate.parent)
+        candidate = evaluation.candidate
+        parents = [found for id in (candidate.parent, candidate.mate) if (found := self.find(id))]
         scored = evaluation.ok and math.isfinite(evaluation.score)
-        admitted = scored and (parent is None or evaluation.score >= parent.score)
+        admitted = scored and all(evaluation.score >= parent.score for parent in parents)
         return replace(evaluation, admitted=admitted)
 
     def tell(self, evaluations: Iterable[Evaluation]) -> Population:
@@ -61,8 +62,9 @@ class Population:
         return next(iter(self.members), None)
 
     def num_children(self) -> Counter[str]:
-        """Children each parent has had for this task, by the parent's id."""
-        return Counter(e.candidate.parent for e in self.evaluations if e.candidate.parent is not None)
+        """Children each parent has had for this task, by the parent's id; a joined child is both parents'."""
+        parents = (id for e in self.evaluations for id in (e.candidate.parent, e.candidate.mate))
+        return Counter(id for id in parents if id is not None)
 
 
 def settled(evaluation: Evaluation) -> Genome:

@@ -4,5 +4,6 @@
 * ``space`` - which genomes there are, read from YAML
 * ``rates`` - how likely each mutation is
 * ``mutation`` - from a parent to a child
+* ``recombination`` - two routes joined
 * ``sampling`` - seed candidates and independent draws
 """

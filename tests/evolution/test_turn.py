@@ -26,10 +26,11 @@ GOLDENS = {
     "mu2net": "fa369e1201a789b112b9475026b708c007eba5d450e4302f6954aac5f0b15f26",
     "mu2net_plus": "d198d3dfce0bce503e710461475da8fd7496f44bf2ca7b4e27c14abd67adcda8",
     "regularized_evolution": "c93009e8531c4bfe1de06844fbd383802753c4a673859bd1a537210d6bb498f4",
+    "nsga2": "05985b3681ad1c8e6c8b3d36961612fc05b53b053c7ebcfc3d5d98126bb1d1d6",
     "random": "13fc003d198b5b4bb5d1f86ba65275fb9ff754c6fb71da5d2914f92adb9a19da",
 }
 
-BY_PARENTS = ("mu2net", "mu2net_plus", "regularized_evolution")
+BY_PARENTS = ("mu2net", "mu2net_plus", "regularized_evolution", "nsga2")
 """The algorithms whose children have parents."""
 
 
