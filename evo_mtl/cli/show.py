@@ -92,7 +92,7 @@ def details_text(found: dict[str, Any]) -> str:
         [
             step["task"],
             step["candidate"],
-            step["origin"],
+            step["origin"] + (f", with {step['mate']} above" if step["mate"] else ""),
             f"{step['validation_quality']:.4f}",
             "-" if step["score"] is None else f"{step['score']:.4f}",
         ]

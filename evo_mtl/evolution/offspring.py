@@ -42,16 +42,19 @@ def offspring(world: World, population: Population, generation: int, choose: Cho
     children = []
     for child in range(world.space.budget.children):
         rng = generator(world.seed, *_address(world, generation), "child", child, "birth")
+        share = world.space.mutation.recombination
+        joins = share > 0 and bool(rng.random() < share)
         for _ in range(MAX_REDRAWS):
-            parents, genome = _born(world, num_children, partial(choose, child), rng)
+            parents, genome = _born(world, num_children, partial(choose, child), joins, rng)
             genome = mutate(genome.with_values(data), world.space, world.facts, rng)
             if world.legal(genome) and (genome.head.trained or essence(genome) not in tried):
                 break
         tried.add(essence(genome))
         names = [name(parent) for parent in parents]
         num_children.update(names)
-        origin = "child" if len(names) == 1 else "joined"
-        children.append(Candidate(world.task, generation, child, names[0], origin, genome, *names[1:]))
+        mate = names[1] if len(names) == 2 else None
+        origin = "joined" if mate else "child"
+        children.append(Candidate(world.task, generation, child, names[0], origin, genome, mate))
     return tuple(children)
 
 
@@ -69,11 +72,15 @@ def _born(
     world: World,
     num_children: Counter[str],
     choose: Callable[[Counter[str], np.random.Generator], Parent],
+    joins: bool,
     rng: np.random.Generator,
 ) -> tuple[tuple[Parent, ...], Genome]:
-    """One parent and its genome, or two and the genome that joins them, the lower stages' parent first."""
+    """One parent and its genome, or two and the genome that joins them, the lower stages' parent first.
+
+    Where no two that are drawn can be joined, the child has one parent after all.
+    """
     parent = choose(num_children, rng)
-    if world.space.mutation.recombination and rng.random() < world.space.mutation.recombination:
+    if joins:
         passed_over = Counter({**num_children, name(parent): 1000})  # the walk should end at another one
         for _ in range(MAX_REDRAWS):
             mate = choose(passed_over, rng)

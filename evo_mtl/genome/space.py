@@ -161,6 +161,11 @@ class Objective(Section):
 
     size_factor: float = Field(1.0, gt=0, le=1)
     compute_factor: float = Field(1.0, gt=0, le=1)
+    root_shares: bool = Field(True, description="the root trunk counts as one of those who share its stages")
+
+    @model_serializer(mode="wrap")
+    def _without_usual_shares(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without(handler(self), "root_shares", True)
 
 
 class Budget(Section):

@@ -23,6 +23,7 @@ from evo_mtl.network.trunks import stage_modules
 from evo_mtl.run.checks import check_device, check_images, draft_root
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.usage import uncounted
 from evo_mtl.streams.task import Task, open_task
 from evo_mtl.training.looks import look_work
 from evo_mtl.training.pricing import Pricing
@@ -97,6 +98,7 @@ def planned_work(
         users=Counter(facts.components),
         image_size=int(space.default("image_size")),
         validations=space.validations,
+        uncounted=uncounted(space, facts),
     )
     whole = space.model_copy(update={"stop": None})  # how much is gained is not known yet
     world = World(task.name, seed, whole, facts, (), pricing)

@@ -16,7 +16,7 @@ from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.founders import Founders
 from evo_mtl.run.root import read_root, write_root
-from evo_mtl.run.usage import num_users
+from evo_mtl.run.usage import num_users, uncounted
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Task
 from evo_mtl.training.pricing import Pricing
@@ -76,6 +76,7 @@ class Ground:
             users=num_users(self.state, without=task.name),
             image_size=int(self.config.space.default("image_size")),
             validations=self.config.space.validations,
+            uncounted=uncounted(self.config.space, self.facts),
         )
 
     def plan(self, config: TaskConfig, task: Task) -> BenchPlan:

@@ -86,6 +86,7 @@ class Tried:
     parent: str | None
     quality: float
     score: float | None
+    mate: str | None = None
 
 
 History = Mapping[str, Mapping[str, Tried]]
@@ -103,7 +104,12 @@ def _history(events: Iterable[Event]) -> History:
             for one in event.payload["evaluations"]:
                 made = one["candidate"]
                 running[event.payload["task"]][f"{made['generation']}/{made['child']}"] = Tried(
-                    one["status"], made["origin"], made["parent"], one["quality"], one["score"]
+                    one["status"],
+                    made["origin"],
+                    made["parent"],
+                    one["quality"],
+                    one["score"],
+                    made.get("mate"),
                 )
         elif event.kind == "route":
             found[event.payload["task"]] = running[event.payload["task"]]
@@ -113,6 +119,7 @@ def _history(events: Iterable[Event]) -> History:
 def lineage(task: str, candidate: str | None, history: History, state: ArchiveState) -> list[dict[str, Any]]:
     """A candidate and its ancestors, the youngest first, back to a seed candidate or a draw.
 
+    Of two parents the one that gave the lower stages is followed, the other is named.
     A parent of another task is that task's winner as it is now.
     """
     steps: list[dict[str, Any]] = []
@@ -128,6 +135,7 @@ def lineage(task: str, candidate: str | None, history: History, state: ArchiveSt
                 "candidate": candidate,
                 "origin": tried.origin,
                 "parent": tried.parent,
+                "mate": tried.mate,
                 "validation_quality": tried.quality,
                 "score": tried.score,
             }

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evo_mtl.archive.state import ArchiveState, components_of
+from evo_mtl.genome.space import SearchSpace, TrunkFacts
 
 
 def in_use(state: ArchiveState) -> set[str]:
@@ -45,3 +46,8 @@ def num_users(state: ArchiveState, without: str = "") -> Counter[str]:
     if without in state.routes:
         users.subtract(components_of(state.routes[without]))
     return users
+
+
+def uncounted(space: SearchSpace, facts: TrunkFacts) -> frozenset[str]:
+    """The root trunk's components, where a space divides them among the tasks alone."""
+    return frozenset(() if space.objective.root_shares else facts.components)

@@ -25,6 +25,8 @@ class Pricing:
             them, the active task's own former route not.
         image_size: The space's default size, for the root's multiply-adds.
         validations: Validations while a child trains.
+        uncounted: Components that the root trunk's route does not help to pay for; what is used counts
+            as there before, all the same.
     """
 
     layout: TrunkLayout
@@ -34,6 +36,7 @@ class Pricing:
     users: Mapping[str, int]
     image_size: int
     validations: int
+    uncounted: frozenset[str] = frozenset()
 
     def root(self) -> tuple[int, float]:
         """Parameters of the root trunk, and multiply-adds of one image at the default size."""
@@ -73,7 +76,10 @@ class Pricing:
             multiply_adds=float(frozen * once + open_ * (3 * trained + forward)) + self._solution(genome),
             active_parameters=sum(count for _, count in parts),
             added_parameters=sum(count for (_, count), n in zip(parts, users, strict=True) if n == 0),
-            accounted_parameters=sum(count / (n + 1) for (_, count), n in zip(parts, users, strict=True)),
+            accounted_parameters=sum(
+                count / (n if component in self.uncounted else n + 1)
+                for (component, count), n in zip(parts, users, strict=True)
+            ),
             inference=float(sum(stages) + head_work),
         )
 

@@ -121,8 +121,15 @@ def test_what_a_trial_writes_has_as_many_parameters_as_its_price_says(
     assert added == written
 
 
-def test_shares_of_all_routes_and_the_root_sum_to_all_live_parameters(workshop: Workshop) -> None:
-    """Two routes and the root; the second stands on what the first trained, and goes deeper."""
+@pytest.mark.parametrize("root_shares", [True, False])
+def test_shares_of_all_routes_and_the_root_sum_to_all_live_parameters(
+    root_shares: bool, workshop: Workshop
+) -> None:
+    """Two routes and the root; the second stands on what the first trained, and goes deeper.
+
+    Where the root pays nothing, the routes' shares sum to the parameters of all that they use.
+    """
+    uncounted = frozenset(() if root_shares else workshop.facts.components)
     first = settle(workshop.genome(4, 2), {f"stage:{i}": letter * 64 for i, letter in ((2, "a"), (3, "b"))})
     second = as_founder(with_depth(first, 5, a_space(), workshop.facts))
     count = stages(workshop)
@@ -134,12 +141,15 @@ def test_shares_of_all_routes_and_the_root_sum_to_all_live_parameters(workshop: 
 
     def price(place: int, genome: Genome) -> float:
         others = users - routes[place]
-        return replace(pricing(workshop), users=others).cost(as_founder(genome)).accounted_parameters
+        known = replace(pricing(workshop), users=others, uncounted=uncounted)
+        return known.cost(as_founder(genome)).accounted_parameters
 
-    shares = price(0, first) + price(1, second) + sum(size[c] / users[c] for c in workshop.facts.components)
+    shares = price(0, first) + price(1, second)
+    shares += sum(size[c] / users[c] for c in workshop.facts.components if root_shares)
+    live = users if root_shares else routes[0] + routes[1]
     channels = workshop.layout.channels
     heads = (channels[3] * 3 + 3) + ((channels[3] + channels[4]) * 3 + 3)
-    assert shares == pytest.approx(sum(size[component] for component in users) + heads)
+    assert shares == pytest.approx(sum(size[component] for component in live) + heads)
 
 
 def test_a_head_in_closed_form_is_charged_its_solution(workshop: Workshop) -> None:
