@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 from evo_mtl.engines.workbench import set_threads
 from evo_mtl.errors import CorruptionError, InputError
 from evo_mtl.files import canonical_json
+from evo_mtl.learners.answers import pack
 from evo_mtl.learners.depth_ridge import depth_ridge
 from evo_mtl.learners.fine_tuning import fine_tuning
 from evo_mtl.learners.learner import Learner, Settings, TaskData
@@ -26,7 +27,7 @@ from evo_mtl.learners.probe import probe
 from evo_mtl.network.trunks import build_trunk
 from evo_mtl.registry import Registry
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.task import load_images, open_task, open_test
+from evo_mtl.streams.task import Task, load_images, open_task, open_test
 from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.metrics import score
 
@@ -73,15 +74,7 @@ def compute_row(request: Request) -> dict[str, Any]:
     learner = LEARNERS.get(request.method)
     cache = None if request.cache is None else ArrayCache(request.cache, CACHE_BYTES)
     task = open_task(request.task)
-    data = TaskData(
-        name=task.name,
-        num_classes=len(task.classes),
-        metric=task.metric,
-        train_images=load_images(task.train, request.size),
-        train_labels=task.train.labels,
-        validation_images=load_images(task.validation, request.size),
-        validation_labels=task.validation.labels,
-    )
+    data = task_data(task, request.size)
     trunk = build_trunk(request.trunk, request.weights)
 
     def say(line: str) -> None:
@@ -95,20 +88,40 @@ def compute_row(request: Request) -> dict[str, Any]:
     row = dict(zip(IDENTITY, request.identity, strict=True))
     row.update(
         data=task.digest,
+        num_train=len(task.train),
         metric=task.metric,
         validation=learned.validation,
         test=score(task.metric, predicted, test.labels),
         seconds=round(seconds, 1),
         cpu_seconds=round(cpu_seconds, 1),
         parameters_added=learned.parameters_added,
+        images=learned.images,
         chosen=dict(learned.chosen),
+        **pack(predicted, test.labels),
     )
     say(f"validation {row['validation']:.4f}, test {row['test']:.4f}, {seconds:.0f} s")
     return row
 
 
-def read_rows(path: Path) -> list[Row]:
+def task_data(task: Task, size: int) -> TaskData:
+    """A task's training and validation images, decoded at a size."""
+    return TaskData(
+        name=task.name,
+        num_classes=len(task.classes),
+        metric=task.metric,
+        train_images=load_images(task.train, size),
+        train_labels=task.train.labels,
+        validation_images=load_images(task.validation, size),
+        validation_labels=task.validation.labels,
+    )
+
+
+def read_rows(path: Path, keys: Collection[str] = (*IDENTITY, "test")) -> list[Row]:
     """All rows of a file, none if there is no file; a torn last line is left out.
+
+    Args:
+        path: The file.
+        keys: What every row has.
 
     Raises:
         CorruptionError: A line before the last is not a row.
@@ -120,7 +133,7 @@ def read_rows(path: Path) -> list[Row]:
     for number, line in enumerate(whole, 1):
         try:
             row = json.loads(line)
-            if not (isinstance(row, dict) and {*IDENTITY, "test"} <= set(row)):
+            if not (isinstance(row, dict) and set(keys) <= set(row)):
                 raise ValueError
         except ValueError:
             raise CorruptionError(f"{path}:{number}: expected a row of a comparison") from None

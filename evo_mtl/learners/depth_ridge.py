@@ -31,5 +31,6 @@ def depth_ridge(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:
         predict=predict,
         validation=data.validation_score(predict(data.validation_images)),
         parameters_added=weight.size + bias.size,
+        images=data.num_images,
         chosen={"alpha": head.alpha, "loo_error": head.loo_error, "features": int(train.shape[1])},
     )

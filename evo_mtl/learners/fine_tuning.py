@@ -71,12 +71,14 @@ def fine_tuning(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:
         CandidateError: No point of the grid gave finite weights.
     """
     best: tuple[float, _Network, GridPoint] | None = None
+    images = 0
     for point in read_grid(settings.grid):
         rate = point.rate if point.rate is not None else (best[2].rate if best else None)
         if rate is None:
             continue
         started = time.monotonic()
         network = _train(data, trunk, settings, rate, point.epochs)
+        images += point.epochs * len(data.train_labels) + len(data.validation_labels)
         quality = -math.inf
         if network is not None:
             quality = data.validation_score(_predict(network, data.validation_images, settings.device))
@@ -93,6 +95,7 @@ def fine_tuning(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:
         predict=lambda images: _predict(chosen, images, settings.device),
         validation=quality,
         parameters_added=sum(parameter.numel() for parameter in chosen.parameters()),
+        images=images,
         chosen={"rate": point.rate, "epochs": point.epochs},
     )
 

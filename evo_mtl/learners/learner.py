@@ -32,6 +32,11 @@ class TaskData:
         """Side ``S`` of the images."""
         return int(self.train_images.shape[1])
 
+    @property
+    def num_images(self) -> int:
+        """Images that may be learned and chosen from."""
+        return len(self.train_labels) + len(self.validation_labels)
+
     def validation_score(self, predicted: np.ndarray) -> float:
         """The task's metric on the validation split; higher is better."""
         return score(self.metric, predicted, self.validation_labels)
@@ -64,12 +69,14 @@ class Learned:
         predict: Images ``(N, S, S, 3)`` uint8 to labels ``(N,)``.
         validation: The task's metric on the validation split.
         parameters_added: Numbers kept for this task alone, the head included.
+        images: Images presented while it learned and chose, training and validation.
         chosen: The settings that were chosen, plain JSON values.
     """
 
     predict: Callable[[np.ndarray], np.ndarray]
     validation: float
     parameters_added: int
+    images: int
     chosen: Mapping[str, object]
 
 

@@ -47,5 +47,6 @@ def probe(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:
         predict=lambda images: chosen.predict(features(images)),
         validation=quality,
         parameters_added=data.num_classes * (train.shape[1] + 1),
+        images=data.num_images,
         chosen={"C": strength},
     )

@@ -1,0 +1,245 @@
+"""A search row: one run over the stream, its routes and its best seed candidates scored on test images.
+
+A listener of the run reads the processor's clock, keeps the weights of the best candidate of generation 0
+(the search drops them), and writes a task's row when its route is archived. Nothing flows back.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from evo_mtl.archive.journal import read_journal
+from evo_mtl.archive.snapshot import Archive
+from evo_mtl.archive.store import ComponentStore
+from evo_mtl.archive.timings import append_timing, read_timings
+from evo_mtl.errors import RunError
+from evo_mtl.evolution.candidate import Evaluation, evaluation_from_json
+from evo_mtl.evolution.looks import look_from_json
+from evo_mtl.evolution.population import Population, settled
+from evo_mtl.files import lock
+from evo_mtl.learners.answers import pack
+from evo_mtl.network.assembly import assemble
+from evo_mtl.network.components import Modules
+from evo_mtl.network.forward import SharedRoutes
+from evo_mtl.network.route import Route
+from evo_mtl.run import progress as tell
+from evo_mtl.run.config import RunConfig, make_config
+from evo_mtl.run.evaluation import trunk_parameters
+from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.model import Model, load
+from evo_mtl.run.runner import CACHE_BYTES, Options, run_search
+from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.task import Split, load_images, open_splits, open_task
+from evo_mtl.training.arrays import ArrayCache
+from evo_mtl.training.images import TaskImages
+from evo_mtl.training.metrics import score
+from search.rows import Rows
+from search.work import Place, Search
+
+
+class _Enough(Exception):
+    """A task has had its seconds; ``number`` generations are committed."""
+
+    def __init__(self, task: str, number: int) -> None:
+        super().__init__(task)
+        self.task, self.number = task, number
+
+
+def do(work: Search, place: Place, say: Callable[[str], None]) -> None:
+    """Searches, or goes on, until every task has a row.
+
+    Raises:
+        OutOfTime: The benchmark's time was over before the next task began.
+    """
+    config = make_config(
+        work.stream, work.space, seed=work.seed, algorithm=work.algorithm, overrides=work.overrides
+    )
+    folder = RunFolder(place.folder / "runs" / work.name)
+    listener = _Listener(work, place, config, folder, say)
+    while True:
+        try:
+            run_search(folder, config, Options(cache=place.cache), listener)
+        except _Enough as enough:
+            with lock(folder.lock), Archive(folder.journal) as archive:
+                archive.append("clock", task=enough.task, number=enough.number)
+        else:
+            return
+
+
+class _Listener:
+    """Hears a run, reads the clock, writes the rows."""
+
+    def __init__(
+        self, work: Search, place: Place, config: RunConfig, folder: RunFolder, say: Callable[[str], None]
+    ) -> None:
+        self.work, self.place, self.config, self.folder, self.say = work, place, config, folder, say
+        self.tasks = {task.name: task for task in config.stream.tasks}
+        self.rows = Rows(place.folder)
+        self.there = self.rows.there(work.method, work.seed, work.asked)
+        self.clock = place.folder / "clocks" / f"{work.name}.jsonl"
+        self.seeds = place.folder / "seeds" / work.name
+        self.clock.parent.mkdir(parents=True, exist_ok=True)
+        self._reset()
+
+    def __call__(self, event: tell.Event) -> None:
+        if isinstance(event, tell.TaskStarted):
+            self._decode(self.tasks[event.name])
+            self._reset()
+        elif isinstance(event, tell.Looked) and not event.replayed:
+            self._read(event.task, 0)
+        elif isinstance(event, tell.GenerationDone):
+            self._generation(event)
+        elif isinstance(event, tell.TaskDone):
+            if not event.skipped:
+                self._read(event.name, None)
+            if event.name not in self.there:
+                self._row(event.name)
+                self.place.check_time()
+
+    def _generation(self, event: tell.GenerationDone) -> None:
+        if not event.replayed:
+            self._read(event.task, event.number)
+        if event.number == 0:
+            self._keep_seed(event.task)
+        self._reset()
+        if not event.replayed and self.work.seconds is not None:
+            readings = self._readings(event.task)
+            spent = sum(one["cpu"] for one in readings)
+            last = readings[-1]["cpu"] if event.number else 0.0
+            if spent + last / 2 >= self.work.seconds:  # the end that is nearest to the limit
+                raise _Enough(event.task, event.number + 1)
+
+    def _reset(self) -> None:
+        self._cpu, self._wall = time.process_time(), time.perf_counter()
+
+    def _read(self, task: str, generation: int | None) -> None:
+        """Writes what passed since the last reading; looks count for generation 0, archiving for none."""
+        cpu, wall = time.process_time() - self._cpu, time.perf_counter() - self._wall
+        append_timing(self.clock, task=task, generation=generation, cpu=round(cpu, 3), wall=round(wall, 3))
+        self._reset()
+
+    def _readings(self, task: str) -> list[Mapping[str, Any]]:
+        return [one for one in read_timings(self.clock) if one.get("task") == task]
+
+    def _decode(self, task: TaskConfig) -> None:
+        """Decodes before the clock runs, since with a shared cache only one run would pay for it."""
+        folder = self.place.cache or self.folder.cache
+        images = TaskImages(
+            open_task(task),
+            self.config.seed,
+            ArrayCache(folder.expanduser().absolute(), CACHE_BYTES),
+            self.config.space.image_sizes,
+        )
+        plain: Any = self.config.space.defaults()
+        images.train(plain, 0)
+        images.validation(plain)
+
+    def _keep_seed(self, task: str) -> None:
+        """Copies what the best seed candidate trained: the run drops it when the task's turn ends."""
+        committed = self.folder.read_state().generations[task][0]
+        best = _best(committed["evaluations"])
+        side = ComponentStore(self.seeds / task)
+        for component in best.trained.values() if best else ():
+            side.write(*self.folder.store().read(component))
+
+    def _row(self, name: str) -> None:
+        row = self._found(self.tasks[name])
+        self.rows.append(row)
+        self.there.add(name)
+        shutil.rmtree(self.seeds / name, ignore_errors=True)
+        self.say(f"{name}: validation {row['validation']:.4f}, {row['cpu_seconds']:.0f} s of the processor")
+
+    def _found(self, task: TaskConfig) -> dict[str, Any]:
+        model = load(self.folder.path)
+        event, known = model.state.routes[task.name], model.state.answered[task.name]
+        splits = open_splits(task)
+        if splits.digest != known["digest"]:
+            raise RunError(f"the data of task {task.name!r} is not what it was searched on", model.place)
+        told = [one for one in read_journal(self.folder.journal) if one.payload.get("task") == task.name]
+        looks = [look_from_json(look) for one in told if one.kind == "looks" for look in one.payload["looks"]]
+        generations = [one.payload["evaluations"] for one in told if one.kind == "generation"]
+        tried = [evaluation_from_json(one) for generation in generations for one in generation]
+        chosen = next(one for one in tried if one.candidate.id == event["candidate"])
+        clock = self._readings(task.name)
+        search = {
+            "validation": event["quality"],
+            **_answered(known["metric"], splits.test, model.route(task.name), model.shared),
+            **_costs(chosen),
+            **_spent(looks, tried, clock),
+        }
+        best = _best(generations[0])
+        no_search = None
+        if best is not None:
+            started = [one for one in tried if one.candidate.generation == 0]
+            no_search = {
+                "validation": best.quality,
+                **_answered(known["metric"], splits.test, *self._seed_route(best, model, task.name)),
+                **_costs(best),
+                **_spent(looks, started, [one for one in clock if one["generation"] == 0]),
+            }
+        return {
+            "method": self.work.method,
+            "seed": self.work.seed,
+            "task": task.name,
+            "asked": self.work.asked,
+            "data": splits.digest,
+            "metric": known["metric"],
+            "num_train": known["num_train"],
+            "trunk_parameters": trunk_parameters(model),
+            **search,
+            "corrected": event.get("corrected"),
+            "no_search": no_search,
+        }
+
+    def _seed_route(self, best: Evaluation, model: Model, task: str) -> tuple[Route, SharedRoutes]:
+        store, side, kept = self.folder.store(), ComponentStore(self.seeds / task), set(best.trained.values())
+        modules = Modules(lambda name: (side if name in kept else store).read(name))
+        tokens = (model.layout.kind, model.layout.num_prefix_tokens)
+        route = assemble(settled(best), model.layout.mean, model.layout.std)
+        closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
+        return closed, SharedRoutes(modules, tokens)
+
+
+def _best(evaluations: Sequence[Mapping[str, Any]]) -> Evaluation | None:
+    """The best by score of a committed generation."""
+    return Population(tuple(evaluation_from_json(one) for one in evaluations)).best
+
+
+def _answered(metric: str, test: Split, route: Route, shared: SharedRoutes) -> dict[str, Any]:
+    """Quality on the test split and which images were answered rightly."""
+    size = route.preprocessing.image_size
+    answers = shared.logits([route], {size: load_images(test, size)})[0].numpy().argmax(1)
+    return {"test": score(metric, answers, test.labels), **pack(answers, test.labels)}
+
+
+def _costs(chosen: Evaluation) -> dict[str, Any]:
+    return {
+        "added_parameters": chosen.cost.added_parameters,
+        "active_parameters": chosen.cost.active_parameters,
+        "multiply_adds": chosen.cost.inference,
+        "chosen": {
+            "candidate": chosen.candidate.id,
+            "origin": chosen.candidate.origin,
+            "parent": chosen.candidate.parent,
+        },
+    }
+
+
+def _spent(
+    looks: Sequence[Any], tried: Sequence[Evaluation], clock: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "images": sum(one.images for one in looks) + sum(one.cost.images for one in tried),
+        "planned_multiply_adds": sum(one.multiply_adds for one in looks)
+        + sum(one.cost.multiply_adds for one in tried),
+        "candidates": len(tried),
+        "failed": sum(not one.ok for one in tried),
+        "cpu_seconds": round(float(np.sum([one["cpu"] for one in clock])), 2),
+        "seconds": round(float(np.sum([one["wall"] for one in clock])), 2),
+    }
