@@ -183,21 +183,19 @@ ROOMY = (
 
 @pytest.mark.parametrize(
     "name",
-    sorted(
-        [
-            "transfer_prior",
-            "learned_rates",
-            "adapters",
-            "closed_form",
-            "taps",
-            "augmentation",
-            "recombination",
-            "multipath",
-            "rejection",
-            "stop",
-            "looks",
-        ]
-    ),
+    [
+        "adapters",
+        "closed_form",
+        "augmentation",
+        "learned_rates",
+        "looks",
+        "multipath",
+        "recombination",
+        "rejection",
+        "stop",
+        "taps",
+        "transfer_prior",
+    ],
 )
 def test_a_part_is_taken_out_of_a_space_once_and_for_all(name: str, tmp_path: Path) -> None:
     methods = part("methods")

@@ -125,6 +125,16 @@ def _fixed(space: Data, values: Data) -> Data:
     return space | {"hyperparameters": listed, "seeds": seeds}
 
 
+def _looks(space: Data) -> Data:
+    """No looks, and nothing that goes by them."""
+    seeds = [{**seed, "follow": []} for seed in space["seeds"]]
+    return space | {
+        "looks": None,
+        "seeds": seeds,
+        "parents": {**space.get("parents", {}), "order": "shuffled"},
+    }
+
+
 ABLATIONS: dict[str, Callable[[Data], Data]] = {
     "transfer_prior": _transfer_prior,
     "learned_rates": _learned_rates,
@@ -136,7 +146,5 @@ ABLATIONS: dict[str, Callable[[Data], Data]] = {
     "multipath": _multipath,
     "rejection": lambda space: space | {"rejection": None},
     "stop": lambda space: space | {"stop": None},
-    "looks": lambda space: (
-        space | {"looks": None, "seeds": [{**seed, "follow": []} for seed in space["seeds"]]}
-    ),
+    "looks": _looks,
 }
