@@ -1,0 +1,32 @@
+"""Optuna kept from talking, without touching how talkative a caller of ours wants it to be."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LOGGERS = ("optuna", "alembic")
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Nothing that this thread makes Optuna log is heard while the context lasts; levels stay as they are."""
+    here = threading.get_ident()
+
+    def from_elsewhere(record: logging.LogRecord) -> bool:
+        return record.thread != here
+
+    loggers = [
+        logging.getLogger(name)
+        for name in list(logging.root.manager.loggerDict)
+        if name.partition(".")[0] in LOGGERS
+    ]
+    for logger in loggers:
+        logger.addFilter(from_elsewhere)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(from_elsewhere)
