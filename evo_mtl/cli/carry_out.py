@@ -21,11 +21,18 @@ def carry_out(
     cache: Path | None,
     minutes: float | None,
     research: bool,
+    optuna_storage: str | None,
     quiet: bool,
     json: bool,
 ) -> None:
     """Searches what is left to search, and prints what the run then holds."""
-    how = Options(workers=workers, cache=cache and cache.expanduser(), minutes=minutes, research=research)
+    how = Options(
+        workers=workers,
+        cache=cache and cache.expanduser(),
+        minutes=minutes,
+        research=research,
+        optuna_storage=optuna_storage,
+    )
     with shown(plan_of(config.space), quiet, minutes) as progress:
         run_search(folder, config, how, progress)
     found = summarize(folder.path)

@@ -23,3 +23,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Research = Annotated[
     bool, typer.Option("--research", help="Search tasks again whose data changed after they were archived.")
 ]
+OptunaStorage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Show every committed candidate as an Optuna trial: sqlite:///FILE or journal:FILE.",
+    ),
+]

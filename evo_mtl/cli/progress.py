@@ -20,10 +20,10 @@ from evo_mtl.run.progress import (
     GenerationDone,
     GenerationStarted,
     Looked,
+    MirrorFailed,
     Progress,
     TaskDone,
     TaskStarted,
-    silent,
 )
 
 
@@ -33,12 +33,12 @@ def shown(plan: Plan, quiet: bool, minutes: float | None) -> Iterator[Progress]:
 
     Args:
         plan: What a task's search is going to try.
-        quiet: Show nothing.
+        quiet: Show nothing but what went wrong.
         minutes: Clock limit of the search, if any.
     """
     pace = Pace(plan, minutes)
     if quiet:
-        yield silent
+        yield _complain
     elif sys.stderr.isatty():
         console = Console(stderr=True, highlight=False)
         line = StatusLine(pace, plan)
@@ -51,6 +51,11 @@ def shown(plan: Plan, quiet: bool, minutes: float | None) -> Iterator[Progress]:
 
 def _write(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def _complain(event: Event) -> None:
+    if isinstance(event, MirrorFailed):
+        _write(complaint(event))
 
 
 class Log:
@@ -79,6 +84,8 @@ class Log:
                 say(f"  {ended_early(event.generation, event.expected_gain)}")
             case TaskDone():
                 say(finished(event))
+            case MirrorFailed():
+                say(complaint(event))
 
     def _generation(self, event: GenerationDone) -> str:
         text = (
@@ -126,6 +133,8 @@ class StatusLine:
             case TaskDone():
                 self._generation, self._best = "", ""
                 say(finished(event))
+            case MirrorFailed():
+                say(complaint(event))
             case CandidateDone() | EndedEarly():
                 pass
 
@@ -169,4 +178,12 @@ def finished(event: TaskDone) -> str:
     return (
         f"task {event.place + 1}/{event.num_tasks} {event.name}: {how}, validation {event.quality:.4f}, "
         f"{short(event.added_parameters)} parameters added ({share:.1%} of the trunk)"
+    )
+
+
+def complaint(event: MirrorFailed) -> str:
+    """What went wrong beside the search, in words."""
+    return (
+        f"evo-mtl: --optuna-storage cannot be written ({event.reason}); the search goes on, "
+        "and what is missing there is added later, at the latest by evo-mtl resume"
     )

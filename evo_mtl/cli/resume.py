@@ -13,6 +13,7 @@ def resume(
     minutes: options.Minutes = None,
     cache: options.Cache = None,
     research: options.Research = False,
+    optuna_storage: options.OptunaStorage = None,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
@@ -30,6 +31,6 @@ def resume(
     with resumable(folder.path):
         from evo_mtl.cli.carry_out import carry_out
 
-        carry_out(folder, config, workers, cache, minutes, research, quiet, json)
+        carry_out(folder, config, workers, cache, minutes, research, optuna_storage, quiet, json)
     if finished and not research and not quiet:
         print(f"{folder.path}: the run is finished; there was nothing to do", file=sys.stderr)

@@ -35,6 +35,7 @@ def search(
     engine: Annotated[Literal["local"], typer.Option(help="What runs the workers.")] = "local",
     cache: options.Cache = None,
     research: options.Research = False,
+    optuna_storage: options.OptunaStorage = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell what would be searched and about how long.")
     ] = False,
@@ -63,7 +64,7 @@ def search(
             return
         from evo_mtl.cli.carry_out import carry_out
 
-        carry_out(folder, config, workers, cache, minutes, research, quiet, json)
+        carry_out(folder, config, workers, cache, minutes, research, optuna_storage, quiet, json)
 
 
 def estimate_text(found: dict[str, Any]) -> str:

@@ -150,7 +150,9 @@ def _boundary(choose: Pick, space: SearchSpace, depth: int) -> int:
 def _listed_boundary(genome: Genome, space: SearchSpace, facts: TrunkFacts) -> int | None:
     """The boundary that was chosen, before the stage of a forced last norm was opened below it."""
     listed = sorted(place for place in space.stages.boundaries if place <= genome.depth)
-    forced = space.stages.final_norm == "forced" and genome.boundary == min(facts.final_norm, genome.depth - 1)
+    forced = space.stages.final_norm == "forced" and genome.boundary == min(
+        facts.final_norm, genome.depth - 1
+    )
     if forced:
         return next((place for place in listed if place >= genome.boundary), None)
     return genome.boundary if genome.boundary in listed else None

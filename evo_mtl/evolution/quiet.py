@@ -7,8 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-LOGGERS = ("optuna", "alembic")
-
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
@@ -21,7 +19,7 @@ def quiet_optuna() -> Iterator[None]:
     loggers = [
         logging.getLogger(name)
         for name in list(logging.root.manager.loggerDict)
-        if name.partition(".")[0] in LOGGERS
+        if name.partition(".")[0] == "optuna"
     ]
     for logger in loggers:
         logger.addFilter(from_elsewhere)

@@ -11,7 +11,7 @@ from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.parameters import choices, genome_of, on_root_trunk, parameters_of
 from evo_mtl.evolution.population import Population
 from evo_mtl.evolution.quiet import quiet_optuna
-from evo_mtl.evolution.turn import World
+from evo_mtl.evolution.turn import MAX_REDRAWS, World
 from evo_mtl.genome.genome import Genome, Value, essence
 from evo_mtl.genome.mutation import MU
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial
 
-MAX_REDRAWS = 20
-
 
 def tpe(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
     """A generation of draws on the root trunk, likelier where the best so far differ from the others.
@@ -31,7 +29,7 @@ def tpe(world: World, population: Population, generation: int) -> tuple[Candidat
     The study is rebuilt from what was told, so that nothing need be kept between generations. What was
     drawn before in a generation counts as bad while the next is drawn, which keeps them apart. The data
     hyperparameters are those of the first draw that has them, and shared by all of the generation. A
-    solved head that was tried before is drawn again.
+    solved head that was tried before is drawn again, and so is what exceeds a limit of the space.
     """
     study = _study(world, population.evaluations, generation)
     tried = {essence(one.candidate.genome) for one in population.evaluations}
@@ -39,9 +37,11 @@ def tpe(world: World, population: Population, generation: int) -> tuple[Candidat
     drawn = []
     for child in range(world.space.budget.children):
         for _ in range(MAX_REDRAWS):
-            genome = _draw(study.ask(), data, world)
-            if genome.head.trained or essence(genome) not in tried:
+            own = dict(data)
+            genome = _draw(study.ask(), own, world)
+            if world.legal(genome) and (genome.head.trained or essence(genome) not in tried):
                 break
+        data = own
         tried.add(essence(genome))
         drawn.append(Candidate(world.task, generation, child, None, "draw", genome))
     return tuple(drawn)
@@ -51,13 +51,13 @@ def _study(world: World, evaluations: Sequence[Evaluation], generation: int) -> 
     """What the sampler learns from: every evaluation that is on the root trunk, in order."""
     import optuna  # here, so that no other algorithm waits for it
 
-    # One parameter at a time: those that only some genomes have are then estimated from those that have
-    # them, and with the few candidates of a task a joint estimate was no better.
+    # Jointly, as parameters act together; in groups, as some have only those that others call for. On a made-up
+    # landscape and four generations of four, this found better genomes than one parameter at a time.
     seed = words(world.seed, "task", world.task, "generation", generation, "sampler")[0]
     with quiet_optuna(), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=1, multivariate=False, constant_liar=True
+            seed=seed, n_startup_trials=1, multivariate=True, group=True, constant_liar=True
         )
         study = optuna.create_study(study_name=world.task, direction="maximize", sampler=sampler)
     for one in evaluations:
@@ -74,11 +74,10 @@ def _draw(trial: Trial, data: dict[str, Value], world: World) -> Genome:
             return world.space.default(MU)
         if name in data:
             return data[name]
-        value: Value
         if _ordered(values):
             value = values[trial.suggest_int(name, 0, len(values) - 1)]
         else:
-            value = trial.suggest_categorical(name, values)
+            value = values[values.index(trial.suggest_categorical(name, values))]
         if name in DATA_HYPERPARAMETERS:
             data[name] = value
         return value

@@ -56,6 +56,7 @@ def search(
     device: str = "cpu",
     cache: str | Path | None = None,
     minutes: float | None = None,
+    optuna_storage: str | None = None,
     progress: Progress = silent,
 ) -> Run:
     """Grows one network over the tasks of a stream; goes on with the run if it has been begun.
@@ -73,6 +74,8 @@ def search(
         device: ``"cpu"`` or ``"cuda"``.
         cache: Folder of kept activations; the run's own when ``None``.
         minutes: Clock limit for the whole search.
+        optuna_storage: URL of an Optuna storage in which every committed candidate is shown as a trial:
+            ``"sqlite:///FILE"``, ``"journal:FILE"``, or another that Optuna takes.
         progress: Hears what happens.
 
     Raises:
@@ -92,7 +95,7 @@ def search(
         device=device,
     )
     folder = default_folder(config, algorithm) if run is None else RunFolder(Path(run).expanduser())
-    run_search(folder, config, _options(workers, cache, minutes), progress)
+    run_search(folder, config, _options(workers, cache, minutes, optuna_storage=optuna_storage), progress)
     return Run(folder.path)
 
 
@@ -102,6 +105,7 @@ def resume(
     cache: str | Path | None = None,
     minutes: float | None = None,
     research: bool = False,
+    optuna_storage: str | None = None,
     progress: Progress = silent,
 ) -> Run:
     """Goes on with a run as it was configured; tasks that its stream file has gained are added.
@@ -114,6 +118,7 @@ def resume(
         cache: Folder of kept activations; the run's own when ``None``.
         minutes: Clock limit from now.
         research: Search tasks again whose data changed.
+        optuna_storage: URL of an Optuna storage in which every committed candidate is shown as a trial.
         progress: Hears what happens.
 
     Raises:
@@ -121,7 +126,7 @@ def resume(
     """
     _at_least(1, workers=workers)
     folder, config, _ = reopen(Path(run))
-    run_search(folder, config, _options(workers, cache, minutes, research), progress)
+    run_search(folder, config, _options(workers, cache, minutes, research, optuna_storage), progress)
     return Run(folder.path)
 
 
@@ -133,11 +138,16 @@ def _at_least(least: int, **numbers: object) -> None:
 
 
 def _options(
-    workers: int, cache: str | Path | None, minutes: float | None, research: bool = False
+    workers: int,
+    cache: str | Path | None,
+    minutes: float | None,
+    research: bool = False,
+    optuna_storage: str | None = None,
 ) -> Options:
     return Options(
         workers=workers,
         cache=None if cache is None else Path(cache).expanduser(),
         minutes=minutes,
         research=research,
+        optuna_storage=optuna_storage,
     )

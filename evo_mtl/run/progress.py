@@ -89,7 +89,23 @@ class TaskDone:
     skipped: bool
 
 
-Event = TaskStarted | Looked | GenerationStarted | CandidateDone | GenerationDone | EndedEarly | TaskDone
+@dataclass(frozen=True)
+class MirrorFailed:
+    """The Optuna storage that the search is mirrored to cannot be written; told once."""
+
+    reason: str
+
+
+Event = (
+    TaskStarted
+    | Looked
+    | GenerationStarted
+    | CandidateDone
+    | GenerationDone
+    | EndedEarly
+    | TaskDone
+    | MirrorFailed
+)
 
 
 class Progress(Protocol):

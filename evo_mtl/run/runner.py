@@ -16,6 +16,8 @@ from evo_mtl.run.beginning import Planned, begin, checked
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.ground import Ground
+from evo_mtl.run.mirror import mirrored
+from evo_mtl.run.optuna_storage import check_storage
 from evo_mtl.run.turns import Place, take_turn, tell_done
 from evo_mtl.run.usage import in_use
 
@@ -32,6 +34,7 @@ class Options:
         cache_bytes: Its bound.
         minutes: Clock limit for the whole search, shared evenly by the tasks that are left.
         research: Search a task again whose data changed after it was archived, instead of refusing it.
+        optuna_storage: URL of an Optuna storage that is shown every committed candidate.
     """
 
     workers: int = 1
@@ -39,6 +42,7 @@ class Options:
     cache_bytes: int = CACHE_BYTES
     minutes: float | None = None
     research: bool = False
+    optuna_storage: str | None = None
 
 
 def run_search(
@@ -57,13 +61,19 @@ def run_search(
 
     Raises:
         RunError: The folder is no run, or another configuration's, or in use.
-        InputError: Data or trunk cannot be used.
+        InputError: Data or trunk cannot be used, or the address of the Optuna storage makes no sense.
     """
     if options.workers < 1:
         raise InputError(f"expected at least one worker, met {options.workers}", "--workers")
+    if options.optuna_storage is not None:
+        check_storage(options.optuna_storage)
     tasks = checked(folder, config, options.research)
     make_folder(folder.path)
-    with lock(folder.lock), begin(folder, config, tasks) as archive:
+    with (
+        lock(folder.lock),
+        begin(folder, config, tasks) as archive,
+        mirrored(options.optuna_storage, folder.path, config.space, progress) as progress,
+    ):
         ground = Ground(folder, config, archive, progress, options.cache, options.cache_bytes)
         return _Search(ground, options, tasks).all_tasks()
 

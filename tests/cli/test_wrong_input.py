@@ -267,3 +267,34 @@ def test_limits_that_no_seed_candidate_keeps_end_a_search_and_its_estimate_alike
     assert answer.err.count("\n") == 1
     for part in ("limits.added_parameters: 3", "'depth_ridge'"):
         assert part in answer.err
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("runs.db", ("--optuna-storage", "sqlite:///FILE")),
+        ("nosuch://host/base", ("--optuna-storage", "sqlite:///FILE")),
+        ("sqlite://", ("--optuna-storage", "expected a file")),
+        ("sqlite:///no/such/folder/o.db", ("--optuna-storage", "no/such/folder")),
+        ("journal:", ("--optuna-storage", "expected a file")),
+        ("journal:/", ("--optuna-storage", "folder")),
+        ("mysql+pymysql://user:secret@host/base", ("--optuna-storage", "pymysql")),
+    ],
+)
+def test_an_address_that_no_optuna_storage_has_is_refused(
+    command: Command, world: Path, url: str, parts: tuple[str, ...]
+) -> None:
+    answer = _search(command, world, "--optuna-storage", url)
+    _refused(answer, world, *parts)
+    assert "secret" not in answer.err
+
+
+def test_a_storage_that_cannot_be_written_is_one_line_even_where_progress_is_not_shown(
+    command: Command, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evo_mtl.run.mirror.PATIENCE", 0.5)
+    (world / "o.db").write_bytes(b"no database" * 1000)
+    answer = _search(command, world, "--quiet", "--optuna-storage", f"sqlite:///{world / 'o.db'}")
+    assert answer.status == 0
+    assert answer.err.count("\n") == 1
+    assert "file is not a database" in answer.err
