@@ -13,7 +13,7 @@ from evo_mtl.evolution.population import Population
 from evo_mtl.evolution.quiet import quiet_optuna
 from evo_mtl.evolution.turn import MAX_REDRAWS, World
 from evo_mtl.genome.genome import Genome, Value, essence
-from evo_mtl.genome.mutation import MU
+from evo_mtl.genome.rates import MU
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS
 from evo_mtl.seeding import words
 
@@ -53,7 +53,7 @@ def _study(world: World, evaluations: Sequence[Evaluation], generation: int) -> 
 
     # Jointly, as parameters act together; in groups, as some have only those that others call for. On a made-up
     # landscape and four generations of four, this found better genomes than one parameter at a time.
-    seed = words(world.seed, "task", world.task, "generation", generation, "sampler")[0]
+    seed = words(world.seed, *world.address, "generation", generation, "sampler")[0]
     with quiet_optuna(), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = optuna.samplers.TPESampler(
@@ -102,7 +102,7 @@ def _trial(evaluation: Evaluation, world: World) -> FrozenTrial:
         else:
             params[name], distributions[name] = value, CategoricalDistribution(values)
     scored = evaluation.ok and math.isfinite(evaluation.score)
-    state = TrialState.PRUNED if evaluation.status.startswith("rejected:") else TrialState.FAIL
+    state = TrialState.PRUNED if evaluation.rejected else TrialState.FAIL
     return create_trial(
         state=TrialState.COMPLETE if scored else state,
         value=evaluation.score if scored else None,

@@ -80,7 +80,7 @@ def trial_of(
     candidate, known = evaluation.candidate, choices(space, facts)
     params = parameters_of(candidate.genome, space, facts)
     scored = evaluation.ok and math.isfinite(evaluation.score)
-    state = TrialState.PRUNED if evaluation.status.startswith("rejected:") else TrialState.FAIL
+    state = TrialState.PRUNED if evaluation.rejected else TrialState.FAIL
     return create_trial(
         state=TrialState.COMPLETE if scored else state,
         value=evaluation.score if scored else None,
@@ -89,7 +89,9 @@ def trial_of(
         intermediate_values=dict(enumerate(evaluation.curve)),
         user_attrs={
             "candidate": candidate.id,
+            "pass": candidate.pass_,
             "parent": candidate.parent,
+            "mate": candidate.mate,
             "origin": candidate.origin,
             "status": evaluation.status,
             "quality": evaluation.quality,
