@@ -12,11 +12,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evo_mtl.archive.journal import Cursor, Event
 from evo_mtl.evolution.candidate import evaluation_from_json
 from evo_mtl.evolution.quiet import quiet_optuna
+from evo_mtl.files import digest
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
 from evo_mtl.run import progress as tell
 from evo_mtl.run.optuna_storage import open_storage, reason, trial_of
@@ -31,7 +32,7 @@ PATIENCE = 5.0
 LONGEST = 60.0
 """Seconds that the end of a search waits at most."""
 RETRY = 1.0
-"""Seconds between two attempts at a storage that could not be written."""
+"""Seconds between two attempts at a storage that could not be written, once the search is over."""
 
 
 @contextmanager
@@ -92,7 +93,7 @@ class Mirror:
         self._name = run.absolute().name
         self._added = 0
         self._more, self._closing, self._given_up = threading.Event(), threading.Event(), threading.Event()
-        name = f"mirror of {self._journal.absolute()} in {url}"
+        name = f"mirror of {self._journal.absolute()} in {digest(url.encode())}"  # a password may be in it
         before = [thread for thread in threading.enumerate() if thread.name == name]
         self._thread = threading.Thread(target=self._work, args=(before,), name=name, daemon=True)
         self._thread.start()
@@ -123,65 +124,79 @@ class Mirror:
             thread.join()
         import optuna.storages  # noqa: F401  # whom to keep quiet is known from here on
 
-        copy = None
+        copy = _Copy(self._url, self._name, self._space)
         while not self._given_up.is_set():
+            self._more.clear()  # first: what is said from here on is not slept through
             last = self._closing.is_set()
-            self._more.clear()
+            done = True
             try:
                 with quiet_optuna():
-                    copy = copy or _Copy(self._url, self._name, self._space)
                     for _ in copy.missing(self._journal):
                         self._added += 1
                         if self._given_up.is_set():
                             return
             except Exception as error:  # whatever a database does, the search goes on
                 self.trouble = self.trouble or reason(error)
-                copy = None
-                self._given_up.wait(RETRY)
-                continue
-            if last:
+                copy.forget()
+                done = False
+            if last and done:
                 return
-            self._more.wait()
+            (self._given_up if last else self._more).wait(RETRY if last else None)
 
 
 class _Copy:
     """How far a storage has a journal."""
 
     def __init__(self, url: str, name: str, space: SearchSpace) -> None:
-        self._name, self._space = name, space
+        self._url, self._name, self._space = url, name, space
         self._cursor = Cursor()
+        self._pending: Event | None = None
         self._run = ""
         self._facts: TrunkFacts | None = None
-        self._task: str | None = None
-        self._storage: BaseStorage = open_storage(url)
+        self.forget()
+
+    def forget(self) -> None:
+        """What is known of the storage is in doubt: it is opened and asked again."""
+        self._storage: BaseStorage | None = None
+        self._study: Study | None = None
+        self._task = ""
+        self._known: set[tuple[Any, Any]] = set()
 
     def missing(self, journal: Path) -> Iterator[None]:
-        """Adds what the storage lacks of the committed candidates; stops at each that was added."""
-        for event in self._cursor.read(journal):
+        """Adds what the storage lacks of the committed candidates; stops at each that was added.
+
+        What it raises is no loss: the next call begins with what could not be added.
+        """
+        events = self._cursor.read(journal)
+        while event := self._pending or next(events, None):
+            self._pending = event
             if event.kind == "run":
                 self._run = event.digest
             elif event.kind == "root":
                 self._facts = read_root(event.payload)[1]
             elif event.kind == "generation":
                 yield from self._generation(event)
+            self._pending = None
 
     def _generation(self, event: Event) -> Iterator[None]:
         assert self._facts is not None  # a journal has its root before any generation
-        if event.payload["task"] != self._task:
-            self._study = self._open(f"{self._name}/{event.payload['task']}")
+        if self._study is None or event.payload["task"] != self._task:
+            self._task = event.payload["task"]
+            self._study = self._open(f"{self._name}/{self._task}")
             trials = self._study.get_trials(deepcopy=False)
             self._known = {(t.user_attrs.get("event"), t.user_attrs.get("candidate")) for t in trials}
-            self._task = event.payload["task"]
         for data in event.payload["evaluations"]:
             one = evaluation_from_json(data)
             if (event.digest, one.candidate.id) not in self._known:
                 self._study.add_trial(trial_of(one, self._space, self._facts, {"event": event.digest}))
+                self._known.add((event.digest, one.candidate.id))
                 yield
 
     def _open(self, name: str) -> Study:
         """The study of that name; where another run has it already, one whose name tells them apart."""
         import optuna
 
+        self._storage = self._storage or open_storage(self._url)
         for title in (name, f"{name} ({self._run[:8]})"):
             study = optuna.create_study(
                 storage=self._storage, study_name=title, direction="maximize", load_if_exists=True

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -206,6 +207,25 @@ def test_a_storage_that_another_process_has_locked_holds_no_search_up(
     assert [event.reason for event in told if isinstance(event, MirrorFailed)] == ["database is locked"]
     assert sum(isinstance(event, GenerationDone) for event in told) == 6
     assert show(tmp_path / "run", url, made(home)) == []
+    assert addresses(url) == committed(home / "run")
+
+
+def test_a_storage_that_hangs_is_left_behind_and_still_shows_no_candidate_twice(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "PATIENCE", 0.2)
+    url, answers = urls(tmp_path)[0], threading.Event()
+
+    def hang(url: str) -> optuna.storages.BaseStorage:
+        answers.wait()
+        return open_storage(url)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mirror, "open_storage", hang)
+        assert show(home / "run", url, made(home)) == [MirrorFailed("it does not answer")]
+    monkeypatch.setattr(mirror, "PATIENCE", 20.0)
+    answers.set()
+    assert show(home / "run", url, made(home)) == []
     assert addresses(url) == committed(home / "run")
 
 
