@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.quiet import quiet_optuna
 from evo_mtl.genome.space import RejectionRules
 
 if TYPE_CHECKING:  # turns know rejection's worlds, not the other way round
@@ -114,12 +115,8 @@ def _study(curves: Sequence[Sequence[float]]) -> Any:
     """A study in memory with a finished trial for each curve, made without a word on the terminal."""
     import optuna
 
-    said = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
+    with quiet_optuna():
         study = optuna.create_study(direction="maximize")
-    finally:
-        optuna.logging.set_verbosity(said)
     for curve in curves:
         values = dict(enumerate(curve))
         study.add_trial(optuna.trial.create_trial(value=max(curve), intermediate_values=values))

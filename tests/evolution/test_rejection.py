@@ -11,6 +11,7 @@ import pytest
 
 from evo_mtl.errors import ConfigError
 from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.quiet import quiet_optuna
 from evo_mtl.evolution.rejection import bars
 from evo_mtl.evolution.turn import World, seed_candidates
 from evo_mtl.testing.genomes import a_space, a_world, told
@@ -51,9 +52,9 @@ def test_a_child_is_given_up_exactly_where_optunas_percentile_pruner_prunes_it(
     here = world(rejection={**RULES, "percentile": percentile})
     done = [finished(here, curve) for curve in curves(count)]
     found = bars([child(here)], here, done)[0]
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     pruner = optuna.pruners.PercentilePruner(100 - percentile, n_startup_trials=3, n_warmup_steps=1)
-    study = optuna.create_study(direction="maximize")
+    with quiet_optuna():
+        study = optuna.create_study(direction="maximize")
     for one in done:
         values = dict(enumerate(one.curve))
         study.add_trial(optuna.trial.create_trial(value=one.quality, intermediate_values=values))
