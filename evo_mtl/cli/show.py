@@ -56,7 +56,7 @@ def summary_text(found: dict[str, Any]) -> str:
             f"{row['depth']}/{row['trunk_depth']}",
             str(row["boundary"]),
             places(row["open_stages"]),
-            row["head"],
+            row["head"] if row["paths"] == 1 else f"{row['head']} of {row['paths']}",
             str(row["image_size"]),
             short(row["added_parameters"]),
             f"{row['added_share']:.1%}",

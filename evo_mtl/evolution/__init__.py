@@ -5,6 +5,7 @@
 * ``fitness`` - one score from quality and cost
 * ``population`` - those of a task that may become parents, by replay of what was told
 * ``parents`` - who becomes a parent
+* ``multipath`` - children that run other routes beside one of their own
 * ``budget`` - what a task may still spend, and what no candidate may cost
 * ``stopping`` - when a search ends before its budget does
 * ``rejection`` - what a child must reach while it trains, or be given up

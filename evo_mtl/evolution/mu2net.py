@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from evo_mtl.evolution.candidate import Candidate
-from evo_mtl.evolution.offspring import Parent, name, offspring
+from evo_mtl.evolution.offspring import offspring
 from evo_mtl.evolution.parents import walk_or_any
-from evo_mtl.evolution.population import Population
+from evo_mtl.evolution.population import Parent, Population, name
 from evo_mtl.evolution.turn import World
 from evo_mtl.seeding import generator
 

@@ -8,16 +8,15 @@ from functools import partial
 
 import numpy as np
 
-from evo_mtl.evolution.candidate import Candidate, Evaluation
-from evo_mtl.evolution.population import Founder, Population, settled
+from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.multipath import multipath_child
+from evo_mtl.evolution.population import Founder, Parent, Population, inherited, name
 from evo_mtl.evolution.turn import MAX_REDRAWS, World
 from evo_mtl.genome.genome import Genome, Value, essence
+from evo_mtl.genome.multipath import with_values
 from evo_mtl.genome.mutation import mutate, step_data
 from evo_mtl.genome.recombination import recombine
 from evo_mtl.seeding import generator
-
-Parent = Evaluation | Founder
-"""An evaluated candidate of the task, or another task's route."""
 
 Choose = Callable[[int, Counter[str], np.random.Generator], Parent]
 """A parent for a child, from its place in the generation, the children each parent has had, and a generator."""
@@ -28,7 +27,7 @@ def offspring(world: World, population: Population, generation: int, choose: Cho
 
     The data hyperparameters (image size, views) are drawn once, around the task's best, and shared by
     all children. A solved head that was tried before is drawn again, and so is what exceeds a limit of the
-    space.
+    space. With ``multipath`` in the space some run several routes side by side instead.
 
     Args:
         world: The task's turn.
@@ -41,12 +40,17 @@ def offspring(world: World, population: Population, generation: int, choose: Cho
     tried = {essence(evaluation.candidate.genome) for evaluation in population.evaluations}
     children = []
     for child in range(world.space.budget.children):
+        joined = multipath_child(world, population, generation, child, num_children, data)
+        if joined is not None:
+            num_children.update(str(id) for id in (joined.parent, joined.mate))
+            children.append(joined)
+            continue
         rng = generator(world.seed, *_address(world, generation), "child", child, "birth")
         share = world.space.mutation.recombination
         joins = share > 0 and bool(rng.random() < share)
         for _ in range(MAX_REDRAWS):
             parents, genome = _born(world, num_children, partial(choose, child), joins, rng)
-            genome = mutate(genome.with_values(data), world.space, world.facts, rng)
+            genome = mutate(with_values(genome, data), world.space, world.facts, rng)
             if world.legal(genome) and (genome.head.trained or essence(genome) not in tried):
                 break
         tried.add(essence(genome))
@@ -56,16 +60,6 @@ def offspring(world: World, population: Population, generation: int, choose: Cho
         origin = "joined" if mate else "child"
         children.append(Candidate(world.task, generation, child, names[0], origin, genome, mate))
     return tuple(children)
-
-
-def name(parent: Parent) -> str:
-    """How children name a parent."""
-    return parent.id if isinstance(parent, Founder) else parent.candidate.id
-
-
-def inherited(parent: Parent) -> Genome:
-    """What children inherit of a parent: its genome with the weights it has now."""
-    return parent.genome if isinstance(parent, Founder) else settled(parent)
 
 
 def _born(

@@ -70,3 +70,17 @@ class Population:
 def settled(evaluation: Evaluation) -> Genome:
     """A member's genome with the weights it has after training, ready to be a parent."""
     return settle(evaluation.candidate.genome, evaluation.trained)
+
+
+Parent = Evaluation | Founder
+"""An evaluated candidate of the task, or another task's route."""
+
+
+def name(parent: Parent) -> str:
+    """How children name a parent."""
+    return parent.id if isinstance(parent, Founder) else parent.candidate.id
+
+
+def inherited(parent: Parent) -> Genome:
+    """What children inherit of a parent: its genome with the weights it has now."""
+    return parent.genome if isinstance(parent, Founder) else settled(parent)

@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 
 from evo_mtl.evolution.candidate import Candidate
-from evo_mtl.evolution.offspring import Parent, offspring
+from evo_mtl.evolution.offspring import offspring
 from evo_mtl.evolution.parents import tournament
-from evo_mtl.evolution.population import Population
+from evo_mtl.evolution.population import Parent, Population
 from evo_mtl.evolution.turn import World
 
 

@@ -15,6 +15,9 @@ from evo_mtl.files import canonical_json, digest
 
 LINEAR, RIDGE, PROJECTED_RIDGE, NEAREST_MEAN = "linear", "ridge", "projected_ridge", "nearest_mean"
 HEAD_KINDS = (LINEAR, RIDGE, PROJECTED_RIDGE, NEAREST_MEAN)
+"""Kinds of head that a search space may list."""
+MULTIPATH = "multipath"
+"""The head of a route with further paths; it is made of a finished head by mutation alone."""
 Value = float | int | str | bool
 
 
@@ -46,15 +49,25 @@ class TapGene:
 
 @dataclass(frozen=True)
 class HeadGene:
-    """The end of the route; ``component`` names inherited weights (only a linear head has any)."""
+    """The end of the route; ``component`` names inherited weights.
+
+    A linear head may have some. A multipath head always has: the finished head that it is made of, of the
+    kind ``main``, while it is new; a multipath head afterwards.
+    """
 
     kind: str = LINEAR
     component: str | None = None
+    main: str = ""
 
     @property
     def trained(self) -> bool:
         """Whether gradient descent fits it; the other kinds are solved in closed form."""
-        return self.kind == LINEAR
+        return self.kind in (LINEAR, MULTIPATH)
+
+    @property
+    def of_main(self) -> str:
+        """Kind of the main path's head, which is the only one where there are no further paths."""
+        return self.main or self.kind
 
 
 @dataclass(frozen=True)
@@ -126,6 +139,8 @@ class Genome:
         data = asdict(self)
         data["hyperparameters"] = dict(self.hyperparameters)
         data["rates"] = dict(self.rates)
+        if not self.head.main:
+            del data["head"]["main"]
         return {key: value for key, value in data.items() if value or key not in ("rates", "paths")}
 
     def digest(self) -> str:
@@ -192,8 +207,24 @@ def illegality(genome: Genome) -> str | None:
         return "taps must be sorted, distinct and at least one"
     if genome.taps[-1].stage != genome.depth - 1:
         return "the last stage must be read by the head"
-    if genome.head.kind not in HEAD_KINDS:
+    if genome.head.kind not in (*HEAD_KINDS, MULTIPATH):
         return f"unknown head {genome.head.kind!r}"
+    return _illegality_of_paths(genome)
+
+
+def _illegality_of_paths(genome: Genome) -> str | None:
+    if bool(genome.paths) != (genome.head.kind == MULTIPATH):
+        return "a route has further paths exactly when its head is a multipath head"
+    if genome.paths and (genome.head.component is None or genome.head.main not in HEAD_KINDS):
+        return "a multipath head is made of a finished head"
+    if genome.paths and genome.first_open < genome.depth:
+        return "beside further paths nothing is open but the head"
+    for path in genome.paths:
+        depth = len(path.stages)
+        if any(gene.component is None or gene.open or gene.stage >= depth for gene in path.adapters):
+            return "a further path is frozen, its adapters lie inside it"
+        if not path.taps or list(path.taps) != sorted(set(path.taps)) or path.taps[-1].stage >= depth:
+            return "the taps of a further path must be sorted, distinct, at least one, inside it"
     return None
 
 
@@ -201,14 +232,15 @@ def as_founder(genome: Genome) -> Genome:
     """A route of another task as a starting point: everything shared and frozen, the head new.
 
     Gesmundo 2022: a component that another retained route uses is never trainable, and a head is
-    inherited only inside a task.
+    inherited only inside a task. Of a route with several paths it is the main one.
     """
     return replace(
         genome,
         boundary=genome.depth,
         stages=tuple(replace(gene, open=False) for gene in genome.stages),
         adapters=tuple(replace(gene, open=False) for gene in genome.adapters),
-        head=replace(genome.head, component=None),
+        head=HeadGene(genome.head.of_main),
+        paths=(),
     )
 
 

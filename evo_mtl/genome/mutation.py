@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, StageGene, TapGene, Value
+from evo_mtl.genome.multipath import OF_MAIN_PATH, drop_path
 from evo_mtl.genome.rates import MU, Decide, Learned, evenly, step
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS, OrderedList, SearchSpace, TrunkFacts
 
@@ -160,6 +161,7 @@ def toggle_tap(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.ra
 def mutate(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator) -> Genome:
     """A child: hyperparameters first, then head, taps, depth, boundary, adapters and copies of stages.
 
+    A route of several paths has its settings stepped, or loses a path: all but its head stays frozen.
     Stages and adapters are opened only under a trained head: a copy that nothing trains would be
     paid for and change nothing.
 
@@ -169,7 +171,7 @@ def mutate(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random
         facts: The root trunk.
         rng: Source of every decision.
     """
-    names = set(space.hyperparameters) - {MU, *DATA_HYPERPARAMETERS}
+    names = set(space.hyperparameters) - {MU, *DATA_HYPERPARAMETERS, *(OF_MAIN_PATH if genome.paths else ())}
     if space.mutation.rates == "learned":
         learned = Learned(genome, rng)
         child = step_hyperparameters(genome, space, names, learned, rng)
@@ -183,6 +185,8 @@ def mutate(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random
 def _mutate_parts(
     child: Genome, space: SearchSpace, facts: TrunkFacts, decide: Decide, rng: np.random.Generator
 ) -> Genome:
+    if child.paths:
+        return drop_path(child) if decide("path") else child
     if decide("head"):
         child = swap_head(child, space, rng)
     if decide("taps"):

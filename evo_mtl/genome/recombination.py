@@ -54,7 +54,7 @@ def recombine(
         boundary=boundary,
         stages=stages,
         taps=(*lower, *(tap for tap in above.taps if tap.stage >= cut)),
-        head=HeadGene(above.head.kind),
+        head=HeadGene(above.head.of_main),
         hyperparameters=tuple(sorted(values.items())),
         rates=_rates(below, above, rng),
         paths=(),

@@ -1,7 +1,7 @@
 """What a candidate is: tensors, modules and graphs.
 
 * ``trunks`` - pretrained models cut into stages
-* ``adapters``, ``heads``, ``pooling``, ``projection`` - the other parts of a route
+* ``adapters``, ``heads``, ``multipath``, ``pooling``, ``projection`` - the other parts of a route
 * ``route`` - a task's model as a small graph with keys
 * ``assembly`` - from a genome to a route
 * ``folding`` - norms taken into convolutions where nothing is trained

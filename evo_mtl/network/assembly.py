@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from evo_mtl.genome.genome import Genome
+from collections.abc import Sequence
+from dataclasses import replace
+
+from evo_mtl.genome.genome import AdapterGene, Genome, StageGene, TapGene
 from evo_mtl.network.route import PIXELS, Node, Preprocessing, Route
 
 
@@ -12,29 +15,54 @@ def assemble(genome: Genome, mean: tuple[float, ...], std: tuple[float, ...]) ->
     The stages stand in a line, an adapter behind its stage; each tap is a pooling of the activation
     there (behind the adapter, if any); the head reads all of them side by side. Own stages and
     adapters are open only under a head that gradient descent trains; a closed-form head is fitted on
-    what they give as they are.
+    what they give as they are. Further paths are frozen lines whose taps stand behind the main one's,
+    path after path; a frozen node that two lines have in common is one node.
 
     Args:
         genome: A legal genome.
         mean, std: The trunk's normalisation of pixels in [0, 1], a number a channel.
     """
     trains = genome.head.trained
-    adapters = {gene.stage: gene for gene in genome.adapters}
     nodes: list[Node] = []
-    ends: list[int] = []
-    here = PIXELS
-    for i, stage in enumerate(genome.stages):
-        nodes.append(Node("stage", (here,), stage.component, f"stage:{i}", stage.open and trains))
-        here = len(nodes) - 1
-        if i in adapters:
-            gene = adapters[i]
-            nodes.append(Node("adapter", (here,), gene.component, f"adapter:{i}", gene.open and trains))
-            here = len(nodes) - 1
-        ends.append(here)
-    pools = []
-    for tap in genome.taps:
-        nodes.append(Node("pool", (ends[tap.stage],), grid=tap.grid))
-        pools.append(len(nodes) - 1)
+    main = [StageGene(gene.component, gene.open and trains) for gene in genome.stages]
+    adapters = [replace(gene, open=gene.open and trains) for gene in genome.adapters]
+    pools = _line(nodes, main, adapters, genome.taps)
+    for number, path in enumerate(genome.paths, start=2):
+        stages = [StageGene(component) for component in path.stages]
+        pools += _line(nodes, stages, path.adapters, path.taps, f"path {number} ")
     nodes.append(Node("concatenate", tuple(pools)))
     nodes.append(Node("head", (len(nodes) - 1,), genome.head.component, "head", open=True))
     return Route(Preprocessing(genome["image_size"], mean, std), tuple(nodes))
+
+
+def _line(
+    nodes: list[Node],
+    stages: Sequence[StageGene],
+    adapters: Sequence[AdapterGene],
+    taps: Sequence[TapGene],
+    slots: str = "",
+) -> list[int]:
+    """Appends what a line needs and ``nodes`` has not yet; places of its pools, in the order of the taps."""
+    known = {_content(node): i for i, node in enumerate(nodes)}
+
+    def place(node: Node) -> int:
+        if _content(node) not in known:
+            known[_content(node)] = len(nodes)
+            nodes.append(node)
+        return known[_content(node)]
+
+    behind = {gene.stage: gene for gene in adapters}
+    ends: list[int] = []
+    here = PIXELS
+    for i, gene in enumerate(stages):
+        here = place(Node("stage", (here,), gene.component, f"{slots}stage:{i}", gene.open))
+        if i in behind:
+            adapter = behind[i]
+            here = place(Node("adapter", (here,), adapter.component, f"{slots}adapter:{i}", adapter.open))
+        ends.append(here)
+    return [place(Node("pool", (ends[tap.stage],), grid=tap.grid)) for tap in taps]
+
+
+def _content(node: Node) -> Node:
+    """What two nodes have in common exactly when they are one."""
+    return replace(node, slot="")

@@ -13,6 +13,7 @@ from evo_mtl.errors import CorruptionError
 from evo_mtl.network.adapters import make_adapter
 from evo_mtl.network.folding import folded
 from evo_mtl.network.heads import Head
+from evo_mtl.network.multipath import MultipathHead
 from evo_mtl.network.trunks import stage_module
 
 Read = Callable[[str], tuple[Mapping[str, Tensor], Mapping[str, Any]]]
@@ -23,9 +24,9 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
     """A module of the spec's kind; its weights are still to be filled in.
 
     A spec is plain data: ``{"kind": "stage", "trunk", "cut", "index"}``,
-    ``{"kind": "adapter", "form", "channels", "width"}`` or
-    ``{"kind": "head", "in_features", "num_classes", "projection_width", "projection_seed"}``; a
-    ``"dtype"`` besides says in which precision it is run when frozen (:func:`stored`).
+    ``{"kind": "adapter", "form", "channels", "width"}``,
+    ``{"kind": "head", "in_features", "num_classes", "projection_width", "projection_seed"}`` or
+    ``{"kind": "multipath", "main": a head's spec without its kind, "widths"}``; a ``"dtype"`` besides says in which precision it is run when frozen (:func:`stored`).
     """
     arguments = {name: value for name, value in spec.items() if name not in ("kind", "dtype")}
     match spec.get("kind"):
@@ -37,6 +38,8 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
             )
         case "head":
             return Head(**arguments)
+        case "multipath":
+            return MultipathHead(Head(**arguments["main"]), arguments["widths"])
     raise CorruptionError(f"a component of unknown kind {spec.get('kind')!r}")
 
 

@@ -169,6 +169,7 @@ def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owne
         "adapters": [gene.stage for gene in genome.adapters],
         "taps": [[tap.stage, tap.grid] for tap in genome.taps],
         "head": genome.head.kind,
+        "paths": len(genome.paths) + 1,
         "image_size": genome["image_size"],
         "active_parameters": cost["active_parameters"],
         "added_parameters": cost["added_parameters"],
@@ -240,6 +241,6 @@ def num_learnable(store: ComponentStore, component: str) -> int:
         raise CorruptionError(f"{path}: missing") from None
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptionError(f"{path}: {error}") from error
-    if spec.get("kind") == "head":
-        return sum(size for name, size in sizes.items() if name.startswith("linear."))
+    if spec.get("kind") in ("head", "multipath"):
+        return sum(size for name, size in sizes.items() if name.rpartition(".")[2] in ("weight", "bias"))
     return sum(size for name, size in sizes.items() if not name.endswith(BUFFERS))

@@ -29,14 +29,15 @@ def written(generations: Iterable[Mapping[str, Any]]) -> set[str]:
 
 def _inherited(generations: Iterable[Mapping[str, Any]]) -> set[str]:
     """Components that the candidates of some generations started from; their route may have been replaced since."""
-    return {
-        gene["component"]
+    genomes = [
+        evaluation["candidate"]["genome"]
         for generation in generations
         for evaluation in generation["evaluations"]
-        for kind in ("stages", "adapters")
-        for gene in evaluation["candidate"]["genome"][kind]
-        if gene["component"] is not None
-    }
+    ]
+    paths = [path for genome in genomes for path in genome.get("paths", ())]
+    stages = {gene["component"] for genome in genomes for gene in genome["stages"]}
+    adapters = {gene["component"] for line in (*genomes, *paths) for gene in line["adapters"]}
+    return {*stages, *(component for path in paths for component in path["stages"]), *adapters} - {None}
 
 
 def num_users(state: ArchiveState, without: str = "") -> Counter[str]:

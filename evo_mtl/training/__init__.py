@@ -7,5 +7,6 @@
 * ``closed_form``, ``heads`` - ridge and nearest-mean heads; ``looks`` - those before anything is trained
 * ``calibration``, ``metrics`` - probabilities and scores
 * ``trial`` - a candidate tried, whole; ``own`` - its modules
+* ``multipath`` - heads of several paths, and what those cost
 * ``pricing`` - what that costs, planned; ``spent`` - what it took
 """

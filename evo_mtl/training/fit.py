@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from evo_mtl.errors import CandidateError
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.heads import Head
+from evo_mtl.network.multipath import ROUTER_SHARE, MultipathHead
 from evo_mtl.training.inputs import Gathered, Inputs
 from evo_mtl.training.open_part import OpenPart, Snapshot
 from evo_mtl.training.optimizers import learning_rates, make_optimizer, set_learning_rate
@@ -168,8 +169,13 @@ class _Steps:
 
     def __init__(self, part: OpenPart, genome: Genome) -> None:
         self._part = part
-        self._parameters = [p for module in part.own.values() for p in module.parameters()]
-        self._optimizer = make_optimizer(genome, self._parameters)
+        routers = [m.router for m in part.own.values() if isinstance(m, MultipathHead)]
+        slow = [p for router in routers for p in router.parameters()]
+        apart = {id(p) for p in slow}
+        trained = [p for module in part.own.values() for p in module.parameters() if p.requires_grad]
+        usual = [p for p in trained if id(p) not in apart]
+        self._optimizer = make_optimizer(genome, usual, slow, ROUTER_SHARE)
+        self._clipped = [usual, slow] if slow else [usual]
         self._smoothing: float = genome["label_smoothing"]
         self._clip: float = genome["clip_norm"]
 
@@ -181,7 +187,8 @@ class _Steps:
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self._clip:
-            nn.utils.clip_grad_norm_(self._parameters, self._clip)
+            for parameters in self._clipped:
+                nn.utils.clip_grad_norm_(parameters, self._clip)
         self._optimizer.step()
         return loss.detach().view(1)
 

@@ -77,7 +77,7 @@ frozen stages gain from a still larger one (``scripts/benchmark_speed batched``)
 
 
 def _pays(genome: Genome, layout: TrunkLayout, num_classes: int) -> bool:
-    if not genome.head.trained or any(gene.open for gene in genome.stages):
+    if not genome.head.trained or genome.paths or any(gene.open for gene in genome.stages):
         return False
     batch = genome["batch_size"]
     limits = [numbers for size, numbers in HEAD_NUMBERS.items() if batch <= size]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from evo_mtl.genome.genome import LINEAR, NEAREST_MEAN, PROJECTED_RIDGE, Genome
 from evo_mtl.network.heads import Head
+from evo_mtl.network.multipath import MultipathHead
 from evo_mtl.training.calibration import fit_temperature
 from evo_mtl.training.closed_form import choose_ridge, nearest_class_mean, standardise
 
@@ -62,7 +63,7 @@ RIDGE_START_SCALE = 3.0
 """From ridge scores, about -1 and 1, to logits that neither drown the loss nor saturate it."""
 
 
-def calibrate(head: Head, logits: np.ndarray, labels: np.ndarray) -> float:
+def calibrate(head: Head | MultipathHead, logits: np.ndarray, labels: np.ndarray) -> float:
     """Sets the head's temperature from its validation logits (Guo 2017); returns it."""
     temperature = fit_temperature(logits, labels)
     head.temperature.fill_(temperature)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +15,24 @@ from evo_mtl.genome.genome import Genome
 BETA2, EPSILON = 0.999, 1e-8
 
 
-def make_optimizer(genome: Genome, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """The genome's optimiser; weight decay acts on matrices and kernels, not on norms and biases."""
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": genome["weight_decay"]},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+def make_optimizer(
+    genome: Genome, parameters: Sequence[nn.Parameter], slow: Sequence[nn.Parameter] = (), share: float = 1.0
+) -> torch.optim.Optimizer:
+    """The genome's optimiser; weight decay acts on matrices and kernels, not on norms and biases.
+
+    Args:
+        genome: Its training hyperparameters are read.
+        parameters: What is trained at the learning rate.
+        slow: What is trained at a share of it.
+        share: That share.
+    """
+    groups: list[dict[str, Any]] = [
+        {"params": kind, "weight_decay": decay, "share": part}
+        for trained, part in ((parameters, 1.0), (slow, share))
+        for kind, decay in (
+            ([p for p in trained if p.ndim > 1], genome["weight_decay"]),
+            ([p for p in trained if p.ndim <= 1], 0.0),
+        )
     ]
     rate, momentum = genome["learning_rate"], genome["momentum"]
     if genome["optimizer"] == "adamw":
@@ -32,9 +46,9 @@ def optimizer_kind(genome: Genome) -> tuple[str, bool]:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Sets the rate of the next step."""
+    """Sets the rate of the next step; what is trained at a share of it gets that."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["share"]
 
 
 def learning_rates(genome: Genome, total: int) -> np.ndarray:

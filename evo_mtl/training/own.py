@@ -13,10 +13,11 @@ from evo_mtl.network.adapters import ConvAdapter, TokenAdapter, make_adapter
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.heads import Head
 from evo_mtl.network.layout import TrunkLayout
-from evo_mtl.network.pooling import pooled_size
+from evo_mtl.network.multipath import MultipathHead
 from evo_mtl.network.route import Node, Route
 from evo_mtl.seeding import torch_seed
 from evo_mtl.training.heads import new_head
+from evo_mtl.training.multipath import head_spec, multipath_head, multipath_spec, taps_width
 
 
 def own_modules(
@@ -38,12 +39,16 @@ def own_modules(
             continue
         if node.component is not None:
             module = shared.modules.fresh(node.component)
+            if node.slot == "head" and candidate.genome.paths:
+                module = multipath_head(module, candidate.genome, layout)
         elif node.slot == "head":
             drawn = torch_seed(seed, *candidate.address, "projection")
             module = new_head(candidate.genome, in_features(candidate.genome, layout), num_classes, drawn)
         else:
             module = _fresh_adapter(candidate, node, layout, seed)
         own[node.slot] = module.to(shared.device).requires_grad_(True)
+        if isinstance(module, MultipathHead):
+            module.main.requires_grad_(False)
     return own
 
 
@@ -56,23 +61,19 @@ def _fresh_adapter(candidate: Candidate, node: Node, layout: TrunkLayout, seed: 
 
 
 def in_features(genome: Genome, layout: TrunkLayout) -> int:
-    """Numbers a genome's head reads."""
-    return sum(pooled_size(layout.channels[tap.stage], tap.grid) for tap in genome.taps)
+    """Numbers a genome's head reads, of all its paths."""
+    return sum(taps_width(taps, layout) for taps in (genome.taps, *(path.taps for path in genome.paths)))
 
 
 def component_spec(node: Node, module: nn.Module, layout: TrunkLayout) -> dict[str, Any]:
     """Spec of the component that an open slot's module becomes."""
     if node.operation == "stage":
         return layout.stage_spec(int(node.slot.removeprefix("stage:")))
+    if isinstance(module, MultipathHead):
+        return multipath_spec(module)
     if node.operation == "adapter":
         stage = int(node.slot.removeprefix("adapter:"))
         assert isinstance(module, ConvAdapter | TokenAdapter)
         return layout.adapter_spec(stage, len(module.down.weight))
     assert isinstance(module, Head)
-    return {
-        "kind": "head",
-        "in_features": len(module.mean),
-        "num_classes": module.linear.out_features,
-        "projection_width": 0 if module.projection is None else module.linear.in_features,
-        "projection_seed": module.projection_seed,
-    }
+    return head_spec(module)

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from evo_mtl.evolution.candidate import Cost
-from evo_mtl.genome.genome import LINEAR, NEAREST_MEAN, PROJECTED_RIDGE, Genome
+from evo_mtl.genome.genome import LINEAR, MULTIPATH, NEAREST_MEAN, PROJECTED_RIDGE, Genome
 from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, stage_parameters
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.pooling import pooled_size
 from evo_mtl.training.closed_form import ridge_multiply_adds
+from evo_mtl.training.multipath import further_parts, further_work, multipath_head_cost
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,14 @@ class Pricing:
         head_parameters, head_work = self._head(genome)
         first = genome.first_open if genome.head.trained else genome.depth
         frozen, open_ = sum(stages[:first]), sum(stages[first:]) + head_work
+        finished = 0  # work of a finished head: run again for every batch, never trained
+        if genome.paths:
+            frozen += further_work(genome, self.layout)
+            finished = head_work
+            parameters, open_ = multipath_head_cost(genome, self.layout, self.num_classes)
+            head_parameters += parameters
 
-        looks = 1 if genome.head.component is None else 0
+        looks = 1 if genome.head.component is None or genome.paths else 0
         views = genome["views"] if genome.head.trained else 1
         passes = genome["epochs"] if genome.head.trained else 0
         last = self.validations if until is None else until
@@ -73,21 +80,24 @@ class Pricing:
         users = [(0 if component is None else self.users.get(component, 0)) for component, _ in parts]
         return Cost(
             images=trained + forward,
-            multiply_adds=float(frozen * once + open_ * (3 * trained + forward)) + self._solution(genome),
+            multiply_adds=float(
+                frozen * once + finished * (trained + forward) + open_ * (3 * trained + forward)
+            )
+            + self._solution(genome),
             active_parameters=sum(count for _, count in parts),
             added_parameters=sum(count for (_, count), n in zip(parts, users, strict=True) if n == 0),
             accounted_parameters=sum(
                 count / (n if component in self.uncounted else n + 1)
                 for (component, count), n in zip(parts, users, strict=True)
             ),
-            inference=float(sum(stages) + head_work),
+            inference=float(frozen + finished + open_),
         )
 
     def _solution(self, genome: Genome) -> float:
         """Multiply-adds of the head's closed form, where it has one."""
         kind = genome.head.kind
         starts_solved = genome.head.component is None and genome["head_start"] == "ridge"
-        if kind == NEAREST_MEAN or (kind == LINEAR and not starts_solved):
+        if kind in (NEAREST_MEAN, MULTIPATH) or (kind == LINEAR and not starts_solved):
             return 0.0
         width = sum(pooled_size(self.layout.channels[tap.stage], tap.grid) for tap in genome.taps)
         return ridge_multiply_adds(
@@ -95,7 +105,7 @@ class Pricing:
         )
 
     def _parts(self, genome: Genome) -> Iterator[tuple[str | None, int]]:
-        """Component (``None`` for one of its own) and parameters of every stage and adapter."""
+        """Component (``None`` for one of its own) and parameters of every stage and adapter, each once."""
         counts = stage_parameters(self.layout.name, self.layout.cut)
         own = genome.head.trained  # under a solved head nothing is copied
         for i, gene in enumerate(genome.stages):
@@ -104,10 +114,12 @@ class Pricing:
             channels = self.layout.channels[adapter.stage]
             count = adapter_parameters(self.layout.kind, channels, adapter.width)
             yield None if adapter.open and own else adapter.component, count
+        if genome.paths:
+            yield from further_parts(genome, self.layout)
 
     def _head(self, genome: Genome) -> tuple[int, int]:
-        """Parameters and multiply-adds of the head; a projection is named by its seed and costs work only."""
+        """Parameters and multiply-adds of the (main) head; a projection is named by its seed and costs work only."""
         width = sum(pooled_size(self.layout.channels[tap.stage], tap.grid) for tap in genome.taps)
-        projected = genome["projection_width"] if genome.head.kind == PROJECTED_RIDGE else 0
+        projected = genome["projection_width"] if genome.head.of_main == PROJECTED_RIDGE else 0
         linear = (projected or width) * self.num_classes
         return linear + self.num_classes, linear + width * projected

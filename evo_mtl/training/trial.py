@@ -23,6 +23,7 @@ from evo_mtl.network.assembly import assemble
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.heads import Head
 from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.network.multipath import MultipathHead
 from evo_mtl.seeding import generator
 from evo_mtl.training import metrics
 from evo_mtl.training.arrays import ArrayCache
@@ -31,6 +32,7 @@ from evo_mtl.training.heads import calibrate, solve_head
 from evo_mtl.training.images import TaskImages
 from evo_mtl.training.inputs import Gathered, Inputs, PixelsOnly
 from evo_mtl.training.kept import frontier
+from evo_mtl.training.multipath import ready_connectors
 from evo_mtl.training.open_part import OpenPart
 from evo_mtl.training.own import component_spec, in_features, own_modules
 from evo_mtl.training.spent import Spent
@@ -198,9 +200,12 @@ def _prepare(candidate: Candidate, bench: Bench, like: _Prepared | None = None) 
     else:
         train, validation = list(like.train), like.validation
     head = part.own["head"]
-    assert isinstance(head, Head)
+    assert isinstance(head, Head | MultipathHead)
     notes: dict[str, Any] = {}
+    if isinstance(head, MultipathHead):
+        ready_connectors(head, _taps(part, train[0]))
     if genome.head.component is None:
+        assert isinstance(head, Head)
         with bench.spent.on("solve"):
             notes |= solve_head(head, genome, _taps(part, train[0]), bench.images.task.train.labels)
     else:
@@ -238,7 +243,7 @@ def _finish(prepared: _Prepared, fitted: Found | None, bench: Bench) -> Outcome:
     if not np.isfinite(logits).all():
         raise CandidateError("a validation logit is not a finite number")
     head = part.own["head"]
-    assert isinstance(head, Head)
+    assert isinstance(head, Head | MultipathHead)
     labels = bench.images.task.validation.labels
     notes["temperature"] = calibrate(head, logits, labels)
     notes["right"] = pack([given == labels for given in answers])

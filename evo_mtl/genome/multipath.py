@@ -1,0 +1,91 @@
+"""Routes of several paths: a finished route runs beside other finished ones, all frozen (mu4Net).
+
+The *main path* is a finished candidate with its head. Further paths are lines of stages, adapters and taps
+of other routes, run at the main path's image size. Only what joins them is trained: the head (see
+:mod:`evo_mtl.network.multipath`).
+
+References:
+    Gesmundo 2023, Multipath agents for modular multitask ML systems (mu4Net).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from evo_mtl.genome.genome import MULTIPATH, Genome, HeadGene, PathGene, Value
+
+OF_MAIN_PATH = ("image_size", "projection_width")
+"""Hyperparameters that a finished head depends on: while it is part of a multipath head they stay as they are."""
+
+
+def path_of(genome: Genome) -> PathGene | None:
+    """A route's main path, frozen; ``None`` where weights of it are still to be trained."""
+    if any(gene.component is None for gene in genome.adapters):
+        return None
+    return PathGene(
+        stages=tuple(gene.component for gene in genome.stages),
+        adapters=tuple(replace(gene, open=False) for gene in genome.adapters),
+        taps=genome.taps,
+    )
+
+
+def lines(genome: Genome) -> tuple[PathGene, ...]:
+    """Every path of a route, the main one first; empty where weights of it are still to be trained."""
+    main = path_of(genome)
+    return () if main is None else (main, *genome.paths)
+
+
+def with_paths(genome: Genome, others: Iterable[PathGene], most: int) -> Genome | None:
+    """A finished route beside others.
+
+    A line that reads nothing which is not read already is left out.
+
+    Args:
+        genome: Settled and of a single path; not changed.
+        others: Lines that may run beside it, in the order in which they are wanted.
+        most: Paths at most, the main one counted.
+
+    Returns:
+        The route of several paths; ``None`` where the genome is not finished or no line says anything new.
+    """
+    main = path_of(genome)
+    if main is None or genome.paths or genome.head.component is None:
+        return None
+    chosen: list[PathGene] = []
+    read = _reads(main)
+    for line in others:
+        if len(chosen) + 1 == most:
+            break
+        if not _reads(line) <= read:
+            chosen.append(line)
+            read |= _reads(line)
+    if not chosen:
+        return None
+    return replace(
+        genome,
+        boundary=genome.depth,
+        stages=tuple(replace(gene, open=False) for gene in genome.stages),
+        adapters=main.adapters,
+        head=HeadGene(MULTIPATH, genome.head.component, genome.head.kind),
+        paths=tuple(chosen),
+    )
+
+
+def drop_path(genome: Genome) -> Genome:
+    """The route without the path that joined last; two paths always stay."""
+    return replace(genome, paths=genome.paths[:-1]) if len(genome.paths) > 1 else genome
+
+
+def with_values(genome: Genome, values: Mapping[str, Value]) -> Genome:
+    """A copy with some hyperparameters replaced, but for those that a finished main path depends on."""
+    if genome.paths:
+        values = {name: value for name, value in values.items() if name not in OF_MAIN_PATH}
+    return genome.with_values(values)
+
+
+def _reads(path: PathGene) -> set[tuple[object, ...]]:
+    """What each tap of a path reads: the components it is computed from, and the grid."""
+    adapters = {gene.stage: gene.component for gene in path.adapters}
+    chain = [(component, adapters.get(i)) for i, component in enumerate(path.stages)]
+    return {(*chain[: tap.stage + 1], tap.grid) for tap in path.taps}
