@@ -20,10 +20,10 @@ class Candidate:
         child: Its place in the generation.
         parent: ``"generation/child"`` of a parent of the same task, ``"task:NAME"`` of another task's
             route, ``None`` for a seed candidate or an independent draw.
-        origin: In words where it comes from: a seed's name, ``"child"``, ``"joined"``, ``"draw"``.
+        origin: In words where it comes from: a seed's name, ``"child"``, ``"joined"``, ``"multipath"``, ``"draw"``.
         genome: What it inherits.
-        mate: A second parent, named like the first, of the upper stages where the first gave the lower ones;
-            ``None`` for all that have one or none.
+        mate: A second parent, named like the first: of the upper stages where the first gave the lower ones, or
+            whose line runs beside the first's; ``None`` for all that have one or none.
         pass_: Which visit of its task it belongs to, from 1.
     """
 

@@ -24,6 +24,7 @@ from evo_mtl.genome.genome import (
 )
 from evo_mtl.genome.multipath import lines, path_of, with_paths, with_values
 from evo_mtl.genome.mutation import mutate
+from evo_mtl.genome.recombination import recombine
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts
 
@@ -145,3 +146,13 @@ def test_no_space_lists_a_multipath_head_and_no_mutation_of_one_path_makes_one(
     with pytest.raises(ConfigError, match="unknown head 'multipath'"):
         a_space(heads=["linear", "multipath"])
     assert all(not a_genome(SPACE, FACTS, rng).paths for _ in range(100))
+
+
+def test_a_child_that_joins_a_route_of_several_paths_at_a_cut_has_one_path_and_a_head_of_the_main_kind(
+    rng: np.random.Generator,
+) -> None:
+    above = joined(line("a"), kind="ridge")
+    below = replace(settled(), stages=tuple(StageGene(letter * 64) for letter in "uvwxyz"))
+    children = [recombine(below, above, SPACE, FACTS, rng) for _ in range(30)]
+    assert all(child is not None and illegality(child) is None for child in children)
+    assert {child.head for child in children if child} == {HeadGene("ridge")}
