@@ -125,6 +125,7 @@ def _to_bytes(cursor: Cursor, fold: Fold) -> bytes:
         "generations": [[name, [_plain(one) for one in done]] for name, done in fold.generations.items()],
         "routes": table(fold.routes),
         "answered": table(fold.answered),
+        "passes": fold.passes,
         "stopped": fold.stopped,
         "users": fold.users,
         "replaced": fold.replaced,
@@ -153,5 +154,5 @@ def _from_bytes(data: bytes, lines: Lines) -> tuple[Cursor, str, ArchiveState]:
         name: tuple(record_from_json(data, lines) for data in done) for name, done in content["generations"]
     }
     tables: dict[str, Any] = {name: table(content[name]) for name in ("tasks", "looks", "routes", "answered")}
-    plain = {name: content[name] for name in ("run", "root", "stopped", "users", "replaced")}
+    plain = {name: content[name] for name in ("run", "root", "passes", "stopped", "users", "replaced")}
     return cursor, content["sha256"], ArchiveState(generations=generations, **tables, **plain)

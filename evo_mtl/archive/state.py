@@ -20,11 +20,12 @@ class ArchiveState:
         run: The run's configuration digest and seed; empty before the first event.
         root: Components of the root trunk.
         tasks: Tasks by name, in order of arrival.
-        looks: What cheap looks said of tasks that have no route for them yet.
-        generations: Committed generations, number 0 first, of tasks that have no route for them yet.
+        looks: What cheap looks said of tasks whose turn is not over.
+        generations: Committed generations, number 0 first, of tasks whose turn is not over.
         routes: The archived route of each finished task, in order of first arrival.
         answered: Tasks as they were when their route was found: whose classes its logits number.
-        stopped: Tasks whose search a limit by the clock ended, with the number of generations they had.
+        passes: How often each task was visited to the end, on the data that it has now.
+        stopped: Tasks whose search a limit by the clock ended, and in which pass last.
         users: Component to the number of routes that name it.
         replaced: How many routes took the place of an older one of their task.
     """
@@ -36,6 +37,7 @@ class ArchiveState:
     generations: Mapping[str, tuple[Mapping, ...]] = field(default_factory=dict)
     routes: Mapping[str, Mapping] = field(default_factory=dict)
     answered: Mapping[str, Mapping] = field(default_factory=dict)
+    passes: Mapping[str, int] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
     users: Mapping[str, int] = field(default_factory=dict)
     replaced: int = 0
@@ -76,7 +78,7 @@ class Fold:
         self.tasks, self.routes, self.answered = dict(start.tasks), dict(start.routes), dict(start.answered)
         self.looks = dict(start.looks)
         self.generations = {name: list(done) for name, done in start.generations.items()}
-        self.stopped, self.users = dict(start.stopped), Counter(start.users)
+        self.passes, self.stopped, self.users = dict(start.passes), dict(start.stopped), Counter(start.users)
 
     def take(self, event: Event) -> None:
         """Folds in the next event.
@@ -103,6 +105,7 @@ class Fold:
             generations={name: tuple(done) for name, done in self.generations.items()},
             routes=dict(self.routes),
             answered=dict(self.answered),
+            passes=dict(self.passes),
             stopped=dict(self.stopped),
             users=dict(self.users),
             replaced=self.replaced,
@@ -125,19 +128,20 @@ def _task(fold: Fold, event: Event) -> None:
     fold.tasks[name] = record_of(event, fold.lines)
     fold.looks.pop(name, None)
     fold.generations.pop(name, None)
+    fold.passes.pop(name, None)
     fold.stopped.pop(name, None)
 
 
 def _looks(fold: Fold, event: Event) -> None:
-    """What was seen of a task before anything was trained for it."""
-    name = _known_task(fold, event.payload)
+    """What was seen of a task before anything was trained for it in this pass."""
+    name, _ = _turn(fold, event.payload)
     if name in fold.looks or name in fold.generations:
         raise ValueError(f"looks at task {name!r}, whose search has begun")
     fold.looks[name] = record_of(event, fold.lines)
 
 
 def _generation(fold: Fold, event: Event) -> None:
-    name = _known_task(fold, event.payload)
+    name, _ = _turn(fold, event.payload)
     count = len(fold.generations.get(name, ()))
     if event.payload.get("number") != count:
         raise ValueError(f"generation {event.payload.get('number')!r} of task {name!r}; {count} is next")
@@ -145,8 +149,8 @@ def _generation(fold: Fold, event: Event) -> None:
 
 
 def _route(fold: Fold, event: Event) -> None:
-    """A task's search is over: its route counts, its generations are history."""
-    name = _known_task(fold, event.payload)
+    """A task's turn is over: this route counts from now on."""
+    name, _ = _turn(fold, event.payload)
     if name in fold.routes:
         fold.replaced += 1
         fold.users.subtract(components_of(fold.routes[name]))
@@ -154,16 +158,25 @@ def _route(fold: Fold, event: Event) -> None:
     fold.users.update(components_of(event.payload))
     fold.routes[name] = record_of(event, fold.lines)
     fold.answered[name] = fold.tasks[name]
+    _kept(fold, event)
+
+
+def _kept(fold: Fold, event: Event) -> None:
+    """A task's turn is over, its generations are history; of a later pass that found nothing better, that is all."""
+    name, pass_ = _turn(fold, event.payload)
+    if name not in fold.routes:
+        raise ValueError(f"task {name!r} has no route to keep")
+    fold.passes[name] = pass_
     fold.looks.pop(name, None)
     fold.generations.pop(name, None)
 
 
 def _clock(fold: Fold, event: Event) -> None:
-    """A decision by the clock: this task gets no further generation."""
-    name = _known_task(fold, event.payload)
+    """A decision by the clock: this task gets no further generation in this pass."""
+    name, pass_ = _turn(fold, event.payload)
     if event.payload.get("number") != len(fold.generations.get(name, ())):
         raise ValueError(f"task {name!r} was stopped at a generation it did not have")
-    fold.stopped[name] = event.payload["number"]
+    fold.stopped[name] = pass_
 
 
 _STEPS: Mapping[str, Callable[[Fold, Event], None]] = MappingProxyType(
@@ -174,6 +187,7 @@ _STEPS: Mapping[str, Callable[[Fold, Event], None]] = MappingProxyType(
         "looks": _looks,
         "generation": _generation,
         "route": _route,
+        "kept": _kept,
         "clock": _clock,
     }
 )
@@ -190,6 +204,14 @@ def _known_task(fold: Fold, payload: Mapping) -> str:
     if name not in fold.tasks:
         raise ValueError(f"task {name!r} was never announced")
     return name
+
+
+def _turn(fold: Fold, payload: Mapping) -> tuple[str, int]:
+    """Task and pass that an event belongs to; the first pass goes unsaid."""
+    name, pass_ = _known_task(fold, payload), payload.get("pass", 1)
+    if pass_ != (due := fold.passes.get(name, 0) + 1):
+        raise ValueError(f"pass {pass_!r} of task {name!r}; {due} is next")
+    return name, pass_
 
 
 def _text(payload: Mapping, key: str) -> str:

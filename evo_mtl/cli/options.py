@@ -19,6 +19,10 @@ Minutes = Annotated[
 Cache = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where activations are kept; default in the run folder.")
 ]
+Passes = Annotated[
+    int,
+    typer.Option(min=1, help="Visits of each task: all once, then all again; may be raised later."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Research = Annotated[
     bool, typer.Option("--research", help="Search tasks again whose data changed after they were archived.")

@@ -122,7 +122,7 @@ class StatusLine:
         self._pace.hear(event)
         match event:
             case TaskStarted():
-                self._task = f"task {event.place + 1}/{event.num_tasks} {event.name}"
+                self._task = _place(event)
                 self._generation, self._best = "", ""
             case Looked():
                 self._best = f"best look {event.quality:.4f}"
@@ -155,10 +155,15 @@ class StatusLine:
         return self._spinner
 
 
+def _place(event: TaskStarted | TaskDone) -> str:
+    visit = "" if event.pass_ == 1 else f" (pass {event.pass_})"
+    return f"task {event.place + 1}/{event.num_tasks} {event.name}{visit}"
+
+
 def started(event: TaskStarted) -> str:
     """A task's turn begins, in words."""
     return (
-        f"task {event.place + 1}/{event.num_tasks} {event.name}: {event.num_classes} classes, "
+        f"{_place(event)}: {event.num_classes} classes, "
         f"{event.num_train} training and {event.num_validation} validation images"
     )
 
@@ -174,9 +179,14 @@ def looked(event: Looked) -> str:
 def finished(event: TaskDone) -> str:
     """A task's route is there, in words."""
     share = event.added_parameters / event.root_parameters if event.root_parameters else 0.0
-    how = "was archived before" if event.skipped else f"archived after {duration(event.seconds)}"
+    done = "kept its route" if event.kept else "archived"
+    how = (
+        (f"{done} before" if event.kept else "was archived before")
+        if event.skipped
+        else f"{done} after {duration(event.seconds)}"
+    )
     return (
-        f"task {event.place + 1}/{event.num_tasks} {event.name}: {how}, validation {event.quality:.4f}, "
+        f"{_place(event)}: {how}, validation {event.quality:.4f}, "
         f"{short(event.added_parameters)} parameters added ({share:.1%} of the trunk)"
     )
 

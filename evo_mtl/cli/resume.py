@@ -14,6 +14,7 @@ def resume(
     cache: options.Cache = None,
     research: options.Research = False,
     optuna_storage: options.OptunaStorage = None,
+    passes: options.Passes = 1,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
@@ -26,8 +27,8 @@ def resume(
 
     from evo_mtl.run.folder import reopen
 
-    folder, config, state = reopen(run)
-    finished = all(task.name in state.routes for task in config.stream.tasks)
+    folder, config, state = reopen(run, passes)
+    finished = all(state.passes.get(task.name, 0) >= config.passes for task in config.stream.tasks)
     with resumable(folder.path):
         from evo_mtl.cli.carry_out import carry_out
 

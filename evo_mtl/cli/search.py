@@ -32,6 +32,7 @@ def search(
         int, typer.Option(min=1, max=256, help="Threads of a trial; results depend on their number.")
     ] = 1,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where trials run.")] = "cpu",
+    passes: options.Passes = 1,
     engine: Annotated[Literal["local"], typer.Option(help="What runs the workers.")] = "local",
     cache: options.Cache = None,
     research: options.Research = False,
@@ -51,7 +52,14 @@ def search(
     from evo_mtl.run.folder import RunFolder, default_folder
 
     config = make_config(
-        tasks, space, seed=seed, algorithm=algorithm, overrides=set_ or (), threads=threads, device=device
+        tasks,
+        space,
+        seed=seed,
+        algorithm=algorithm,
+        overrides=set_ or (),
+        threads=threads,
+        device=device,
+        passes=passes,
     )
     folder = default_folder(config, algorithm) if run is None else RunFolder(run.expanduser())
     folder.exists()  # what is no run is refused before torch is loaded

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from evo_mtl.genome.genome import Genome, genome_from_json
 
+OWN_ROUTE = "own route"
+"""Origin of the first member of a later pass: the task's route as it is."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -19,8 +22,9 @@ class Candidate:
         generation: 0 for the seed candidates.
         child: Its place in the generation.
         parent: ``"generation/child"`` of a parent of the same task, ``"task:NAME"`` of another task's
-            route, ``None`` for a seed candidate or an independent draw.
-        origin: In words where it comes from: a seed's name, ``"child"``, ``"joined"``, ``"multipath"``, ``"draw"``.
+            route, ``None`` for a seed candidate, an independent draw or the task's own route.
+        origin: In words where it comes from: a seed's name, ``"child"``, ``"joined"``, ``"multipath"``,
+            ``"draw"``, ``OWN_ROUTE``.
         genome: What it inherits.
         mate: A second parent, named like the first: of the upper stages where the first gave the lower ones, or
             whose line runs beside the first's; ``None`` for all that have one or none.

@@ -7,7 +7,7 @@ be trained; the others are shared and frozen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -241,6 +241,22 @@ def as_founder(genome: Genome) -> Genome:
         adapters=tuple(replace(gene, open=False) for gene in genome.adapters),
         head=HeadGene(genome.head.of_main),
         paths=(),
+    )
+
+
+def locked(genome: Genome, components: Collection[str]) -> Genome:
+    """A task's own route as a parent again: what it shares with other retained routes by now is frozen.
+
+    Gesmundo 2022: a component is trainable only while no retained route of another task uses it.
+    """
+    return replace(
+        genome,
+        stages=tuple(
+            replace(gene, open=gene.open and gene.component not in components) for gene in genome.stages
+        ),
+        adapters=tuple(
+            replace(gene, open=gene.open and gene.component not in components) for gene in genome.adapters
+        ),
     )
 
 

@@ -129,7 +129,7 @@ def begin(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned] = ()) -
         if old is not None:
             stream = _grown(old, config, archive.state, folder)
             config = config.model_copy(update={"stream": stream})
-            if config.stream != old.stream or config.stream_file != old.stream_file:
+            if any(getattr(config, key) != getattr(old, key) for key in ("stream", "stream_file", "passes")):
                 write_atomic(folder.config, to_yaml(config))
         _remember(folder, config, tasks)
         if not archive.journal.count:

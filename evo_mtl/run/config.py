@@ -41,6 +41,7 @@ class RunConfig(Section):
         seed: Of every draw.
         threads: Torch threads of a trial; results on CPU depend on their number.
         device: Where trials run.
+        passes: How often each task is visited; may be raised later, for that changes nothing that was found.
         versions: Of Python and the libraries that results depend on.
     """
 
@@ -50,10 +51,11 @@ class RunConfig(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     device: Literal["cpu", "cuda"] = "cpu"
+    passes: Annotated[int, Field(ge=1)] = 1
     versions: dict[str, str] = Field(default_factory=dict)
 
     def identity(self) -> str:
-        """Digest of what may not change in a run: all but the tasks, their place and the versions."""
+        """Digest of what may not change in a run: all but the tasks, their place, the passes and the versions."""
         fixed = self.model_dump(mode="json", include={"space", "seed", "threads", "device"})
         fixed["regime"] = self.stream.regime
         return digest(canonical_json(fixed))
@@ -68,6 +70,7 @@ def make_config(
     overrides: Sequence[str] = (),
     threads: int = 1,
     device: str = "cpu",
+    passes: int = 1,
 ) -> RunConfig:
     """Resolves what a user asked for.
 
@@ -79,6 +82,7 @@ def make_config(
         overrides: ``"budget.children=2"``: keys of the space and their values.
         threads: Torch threads of a trial.
         device: ``"cpu"`` or ``"cuda"``.
+        passes: How often each task is visited.
 
     Raises:
         ConfigError: Something in the files or the overrides is wrong; names it.
@@ -95,6 +99,7 @@ def make_config(
         seed=seed,
         threads=threads,
         device=device,  # type: ignore[arg-type]
+        passes=passes,
         versions=versions(),
     )
 

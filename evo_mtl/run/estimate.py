@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -41,21 +42,22 @@ def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str
     heads dearer.
 
     Args:
-        folder: Of the run; it need not exist. Tasks that it has archived are left out.
+        folder: Of the run; it need not exist. Passes that it has made are left out.
         config: What would be searched.
         workers: Processes that would try candidates.
 
     Raises:
         InputError: What would stop the search, too.
     """
-    archived = set(open_run(folder.path)[2].routes) if folder.exists() else set()
+    done: Mapping[str, int] = open_run(folder.path)[2].passes if folder.exists() else {}
+    archived = {task.name for task in config.stream.tasks if done.get(task.name, 0) >= config.passes}
     check_device(config.device)
     tasks = [open_task(task) for task in config.stream.tasks if task.name not in archived]
     for task in tasks:
         check_images(task)
     layout, facts = draft_root(config.space)
     rate = multiply_adds_per_second(config, layout) * min(workers, os.cpu_count() or 1)
-    rows = [_task_row(task, config, layout, facts, rate) for task in tasks]
+    rows = [_task_row(task, done.get(task.name, 0), config, layout, facts, rate) for task in tasks]
     return {
         "run": str(folder.path),
         "space": config.space.name,
@@ -71,9 +73,13 @@ def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str
 
 
 def _task_row(
-    task: Task, config: RunConfig, layout: TrunkLayout, facts: TrunkFacts, rate: float
+    task: Task, done: int, config: RunConfig, layout: TrunkLayout, facts: TrunkFacts, rate: float
 ) -> dict[str, Any]:
-    candidates, images, multiply_adds = planned_work(task, config.space, config.seed, layout, facts)
+    work = [
+        planned_work(task, config.space, config.seed, layout, facts, pass_)
+        for pass_ in range(done + 1, config.passes + 1)
+    ]
+    candidates, images, multiply_adds = (sum(column) for column in zip(*work, strict=True))
     return {
         "name": task.name,
         "classes": len(task.classes),
@@ -87,7 +93,7 @@ def _task_row(
 
 
 def planned_work(
-    task: Task, space: SearchSpace, seed: int, layout: TrunkLayout, facts: TrunkFacts
+    task: Task, space: SearchSpace, seed: int, layout: TrunkLayout, facts: TrunkFacts, pass_: int = 1
 ) -> tuple[int, int, float]:
     """Candidates, images presented and multiply-adds of a turn in which all candidates are equally good."""
     pricing = Pricing(
@@ -101,11 +107,15 @@ def planned_work(
         uncounted=uncounted(space, facts),
     )
     whole = space.model_copy(update={"stop": None})  # how much is gained is not known yet
-    world = World(task.name, seed, whole, facts, (), pricing)
+    world = World(task.name, seed, whole, facts, (), pricing, pass_=pass_)
     turn = Turn(world, algorithms.get(space.algorithm))
+    if pass_ > 1:  # its own route stands where the seed candidates stood, and costs nothing
+        own = _equally_good(turn.ask()[0], pricing, space)
+        turn.tell([replace(own, cost=replace(own.cost, images=0, multiply_adds=0.0))])
     while candidates := turn.ask():
         turn.tell(_equally_good(candidate, pricing, space) for candidate in candidates)
-    costs = [evaluation.cost for evaluation in turn.population.evaluations]
+    tried = turn.population.evaluations if pass_ == 1 else turn.population.evaluations[1:]
+    costs = [evaluation.cost for evaluation in tried]
     num_train = min(len(task.train), space.looks.max_images) if space.looks else 0
     looks = [
         look_work(request.genome, num_train, len(task.validation), layout)

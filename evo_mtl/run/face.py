@@ -54,6 +54,7 @@ def search(
     workers: int = 1,
     threads: int = 1,
     device: str = "cpu",
+    passes: int = 1,
     cache: str | Path | None = None,
     minutes: float | None = None,
     optuna_storage: str | None = None,
@@ -72,6 +73,7 @@ def search(
             ``if __name__ == "__main__":`` around this call.
         threads: Torch threads of a trial.
         device: ``"cpu"`` or ``"cuda"``.
+        passes: How often each task is visited: all once, then all again, each starting from its own route.
         cache: Folder of kept activations; the run's own when ``None``.
         minutes: Clock limit for the whole search.
         optuna_storage: URL of an Optuna storage in which every committed candidate is shown as a trial:
@@ -82,7 +84,7 @@ def search(
         InputError: Something handed in is wrong; nothing was written.
     """
     _at_least(0, seed=seed)
-    _at_least(1, workers=workers, threads=threads)
+    _at_least(1, workers=workers, threads=threads, passes=passes)
     if device not in ("cpu", "cuda"):
         raise InputError(f"expected cpu or cuda, met {device!r}", "device")
     config = make_config(
@@ -93,6 +95,7 @@ def search(
         overrides=overrides,
         threads=threads,
         device=device,
+        passes=passes,
     )
     folder = default_folder(config, algorithm) if run is None else RunFolder(Path(run).expanduser())
     run_search(folder, config, _options(workers, cache, minutes, optuna_storage=optuna_storage), progress)
@@ -106,6 +109,7 @@ def resume(
     minutes: float | None = None,
     research: bool = False,
     optuna_storage: str | None = None,
+    passes: int = 1,
     progress: Progress = silent,
 ) -> Run:
     """Goes on with a run as it was configured; tasks that its stream file has gained are added.
@@ -119,13 +123,14 @@ def resume(
         minutes: Clock limit from now.
         research: Search tasks again whose data changed.
         optuna_storage: URL of an Optuna storage in which every committed candidate is shown as a trial.
+        passes: How often each task is visited, where that is more than the run has recorded.
         progress: Hears what happens.
 
     Raises:
         InputError: There is no run, or something it needs is wrong.
     """
-    _at_least(1, workers=workers)
-    folder, config, _ = reopen(Path(run))
+    _at_least(1, workers=workers, passes=passes)
+    folder, config, _ = reopen(Path(run), passes)
     run_search(folder, config, _options(workers, cache, minutes, research, optuna_storage), progress)
     return Run(folder.path)
 

@@ -111,8 +111,12 @@ def open_run(path: str | Path) -> tuple[RunFolder, RunConfig, ArchiveState]:
     return folder, folder.read_config(), folder.read_state()
 
 
-def reopen(path: str | Path) -> tuple[RunFolder, RunConfig, ArchiveState]:
+def reopen(path: str | Path, passes: int = 1) -> tuple[RunFolder, RunConfig, ArchiveState]:
     """A run to go on with: its stream is read anew, or is the recorded one where that file is gone.
+
+    Args:
+        path: Its folder.
+        passes: How often each task is visited, where that is more than the run has recorded.
 
     Raises:
         InputError: There is no run, or its stream file is wrong now.
@@ -120,7 +124,7 @@ def reopen(path: str | Path) -> tuple[RunFolder, RunConfig, ArchiveState]:
     folder, config, state = open_run(path)
     if Path(config.stream_file).is_file():
         config = config.model_copy(update={"stream": read_stream(config.stream_file)})
-    return folder, config, state
+    return folder, config.model_copy(update={"passes": max(passes, config.passes)}), state
 
 
 def default_folder(config: RunConfig, algorithm: str | None = None) -> RunFolder:

@@ -11,7 +11,7 @@ from evo_mtl.evolution.looks import Looks, line_of, look_from_json, rank_correla
 
 
 def hindsight(events: Iterable[Event], task: str) -> dict[str, Any] | None:
-    """What the looks said of a task before its route was found, and how well that ranked what was trained then.
+    """What the looks said of a task before its route was first found, and how well that ranked what was trained then.
 
     Returns:
         ``{"looks": [...], "compared": n, "rank_correlation": r}``, with Spearman's ``r`` ``None`` where fewer
@@ -23,8 +23,8 @@ def hindsight(events: Iterable[Event], task: str) -> dict[str, Any] | None:
     for event in events:
         if event.kind == "task" and event.payload["name"] == task:
             looks, tried = None, []
-        elif event.payload.get("task") != task:
-            continue
+        elif event.payload.get("task") != task or event.payload.get("pass", 1) > 1:
+            continue  # later passes begin with a route that looks say nothing of
         elif event.kind == "looks":
             looks = Looks(tuple(map(look_from_json, event.payload["looks"])))
         elif event.kind == "generation":

@@ -17,6 +17,7 @@ class TaskStarted:
     num_validation: int
     num_classes: int
     num_generations: int
+    pass_: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class EndedEarly:
 
 @dataclass(frozen=True)
 class TaskDone:
-    """A route is archived."""
+    """A turn is over: a route is archived, or the former one ``kept``; ``skipped`` where that was so before."""
 
     name: str
     place: int
@@ -87,6 +88,8 @@ class TaskDone:
     root_parameters: int
     seconds: float
     skipped: bool
+    pass_: int = 1
+    kept: bool = False
 
 
 @dataclass(frozen=True)

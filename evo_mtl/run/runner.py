@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from evo_mtl.archive.snapshot import MOST_UNCOVERED
@@ -48,11 +49,13 @@ class Options:
 def run_search(
     folder: RunFolder, config: RunConfig, options: Options, progress: tell.Progress = tell.silent
 ) -> ArchiveState:
-    """Searches every task of the stream that has no route yet.
+    """Searches every task of the stream as often as the configuration says, where that has not been done.
+
+    All tasks once, then all again: a later pass starts from each task's own route and all the others'.
 
     Args:
         folder: New, empty, or a run of this very configuration (its stream may have grown).
-        config: What is searched.
+        config: What is searched; where the run has recorded more passes, so many.
         options: How.
         progress: Hears what happens.
 
@@ -69,6 +72,9 @@ def run_search(
         check_storage(options.optuna_storage)
     tasks = checked(folder, config, options.research)
     make_folder(folder.path)
+    if folder.exists():
+        passes = max(config.passes, folder.read_config().passes)
+        config = config.model_copy(update={"passes": passes})
     with (
         lock(folder.lock),
         begin(folder, config, tasks) as archive,
@@ -86,16 +92,18 @@ class _Search:
         self.deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
 
     def all_tasks(self) -> ArchiveState:
-        ground = self.ground
+        ground, passes = self.ground, self.ground.config.passes
+        turns = passes * len(self.tasks)
         engine: Engine = SerialEngine() if self.options.workers == 1 else ProcessEngine(self.options.workers)
         ground.store.sweep(in_use(ground.state))  # what crashes left, here and beside the journal
         for stray in ground.folder.path.glob(f".*{TEMPORARY_SUFFIX}"):
             remove(stray)
         try:
-            for number, planned in enumerate(self.tasks):
-                place = Place(number, len(self.tasks), self._share_of_clock(number))
-                if not self._is_done(planned):
-                    self.tasks[number] = replace(planned, opened=None)  # its data may go after its turn
+            for number, (pass_, which) in enumerate(product(range(1, passes + 1), range(len(self.tasks)))):
+                planned = self.tasks[which]
+                place = Place(number, turns, pass_, self._share_of_clock(turns - number))
+                if not self._is_done(planned, pass_):
+                    self.tasks[which] = replace(planned, opened=None)  # its data may go after its turn
                     take_turn(ground, place, planned.config, planned.open(), engine)
                     ground.archive.snapshot(MOST_UNCOVERED)
                 else:
@@ -105,12 +113,14 @@ class _Search:
         ground.archive.snapshot()
         return ground.state
 
-    def _is_done(self, planned: Planned) -> bool:
-        """Whether the task has a route that was found on these data, and not on older ones."""
-        return self.ground.state.answered.get(planned.config.name, {}).get("digest") == planned.digest
+    def _is_done(self, planned: Planned, pass_: int) -> bool:
+        """Whether the task was visited so often on these data, and not on older ones."""
+        state, name = self.ground.state, planned.config.name
+        same = state.answered.get(name, {}).get("digest") == planned.digest
+        return same and state.passes.get(name, 0) >= pass_
 
-    def _share_of_clock(self, number: int) -> float | None:
+    def _share_of_clock(self, turns_left: int) -> float | None:
         if self.deadline is None:
             return None
         now = time.monotonic()
-        return now + (self.deadline - now) / (len(self.tasks) - number)
+        return now + (self.deadline - now) / turns_left

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from evo_mtl.archive.journal import Event, read_journal
 from evo_mtl.archive.state import ArchiveState
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import CorruptionError, InputError, RunError
+from evo_mtl.evolution.candidate import OWN_ROUTE
 from evo_mtl.genome.genome import genome_from_json
 from evo_mtl.network.route import route_from_json
 from evo_mtl.registry import suggestion
@@ -35,7 +36,6 @@ def summarize(path: str | Path) -> dict[str, Any]:
     trunk = _trunk(state, folder.store())
     owners = _owners(state)
     rows = [_task_row(name, state, history, trunk["parameters"], owners) for name in state.routes]
-    added = sum(row["added_parameters"] for row in rows)
     return {
         "run": folder.path.name,
         "space": config.space.name,
@@ -44,7 +44,7 @@ def summarize(path: str | Path) -> dict[str, Any]:
         "trunk": trunk,
         "tasks": rows,
         "waiting": [task.name for task in config.stream.tasks if task.name not in state.routes],
-        "total_parameters": trunk["parameters"] + added,
+        "total_parameters": _total(state, folder.store(), trunk["parameters"]),
         "clock_bound": bool(state.stopped),
     }
 
@@ -94,13 +94,16 @@ History = Mapping[str, Mapping[str, Tried]]
 
 
 def _history(events: Iterable[Event]) -> History:
-    """Of the search that found each task's route; one that goes on now is no history yet."""
+    """Of the searches that led to each task's route; one that goes on now, or found nothing, is no history."""
     found: dict[str, dict[str, Tried]] = {}
     running: dict[str, dict[str, Tried]] = {}
+    winners: dict[str, tuple[str, int]] = {}
     for event in events:
         if event.kind == "task":
             running[event.payload["name"]] = {}
         elif event.kind == "generation":
+            if event.payload["number"] == 0:
+                running[event.payload["task"]] = {}
             for one in event.payload["evaluations"]:
                 made = one["candidate"]
                 running[event.payload["task"]][f"{made['generation']}/{made['child']}"] = Tried(
@@ -112,8 +115,25 @@ def _history(events: Iterable[Event]) -> History:
                     made.get("mate"),
                 )
         elif event.kind == "route":
-            found[event.payload["task"]] = running[event.payload["task"]]
+            task = event.payload["task"]
+            if event.payload.get("pass", 1) > 1:
+                running[task] |= _former(found[task], running[task], *winners[task])
+            found[task] = running[task]
+            winners[task] = event.payload["candidate"], event.payload.get("pass", 1)
     return found
+
+
+def _former(
+    tried: Mapping[str, Tried], now: Mapping[str, Tried], winner: str, pass_: int
+) -> dict[str, Tried]:
+    """Candidates of former passes under longer names, and the winner among them as parent of what it became."""
+
+    def named(id: str | None) -> str | None:
+        return id if id is None or " " in id or id.startswith("task:") else f"{id} of pass {pass_}"
+
+    former = {str(named(id)): replace(one, parent=named(one.parent)) for id, one in tried.items()}
+    own = {id: replace(one, parent=named(winner)) for id, one in now.items() if one.origin == OWN_ROUTE}
+    return former | own
 
 
 def lineage(task: str, candidate: str | None, history: History, state: ArchiveState) -> list[dict[str, Any]]:
@@ -176,7 +196,7 @@ def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owne
         "added_share": cost["added_parameters"] / trunk if trunk else 0.0,
         "multiply_adds": cost["inference"],
         "shared_with": [task for task, parts in owners.items() if task != name and parts & own],
-        "candidates_tried": len(tried),
+        "candidates_tried": sum(one.origin != OWN_ROUTE for one in tried.values()),
         "candidates_failed": sum(one.status.startswith("failed") for one in tried.values()),
         "candidates_rejected": sum(one.status.startswith("rejected") for one in tried.values()),
         "early_end": event.get("early_end"),
@@ -184,6 +204,14 @@ def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owne
         "origin": winner.origin,
         "parent": winner.parent,
     }
+
+
+def _total(state: ArchiveState, store: ComponentStore, trunk: int) -> int:
+    if not state.replaced:
+        return trunk + sum(event["cost"]["added_parameters"] for event in state.routes.values())
+    # Of a route that was replaced, others may still use parts; no route says that it added them.
+    own = set(state.users).difference(state.root["components"] if state.root else ())
+    return trunk + sum(num_learnable(store, component) for component in own)
 
 
 Owners = Mapping[str, set[str]]

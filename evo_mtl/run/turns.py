@@ -9,10 +9,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from evo_mtl.archive.state import components_of
 from evo_mtl.archive.timings import append_timing
 from evo_mtl.engines.local import Engine
 from evo_mtl.errors import CandidateError
@@ -26,6 +27,7 @@ from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.network.assembly import assemble
 from evo_mtl.run import progress as tell
 from evo_mtl.run.ground import Ground
+from evo_mtl.run.incumbent import incumbent
 from evo_mtl.run.luck import corrected
 from evo_mtl.run.model import fingerprint
 from evo_mtl.run.trials import Trials
@@ -37,21 +39,25 @@ from evo_mtl.training.pricing import Pricing
 
 @dataclass(frozen=True)
 class Place:
-    """Where in the stream a turn is, and until when it may search.
+    """Where in the search a turn is, and until when it may take.
 
     Attributes:
-        number: Of the task, from 0.
-        num_tasks: In the stream.
+        number: Of the turn, from 0.
+        num_turns: Tasks of the stream, each counted once a pass.
+        pass_: Which visit of its task it is, from 1.
         deadline: By the monotonic clock; ``None`` for no limit.
     """
 
     number: int
-    num_tasks: int
+    num_turns: int
+    pass_: int = 1
     deadline: float | None = None
 
 
 def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engine: Engine) -> None:
     """Searches a task, from wherever the journal has it, and archives its best route.
+
+    In a later pass its own route is the first member of its population, and stays unless something beats it.
 
     Raises:
         CandidateError: None of its candidates could be trained.
@@ -81,25 +87,38 @@ def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engi
         tell.TaskStarted(
             task.name,
             place.number,
-            place.num_tasks,
+            place.num_turns,
             len(task.train),
             len(task.validation),
             len(task.classes),
             ground.config.space.budget.generations,
+            place.pass_,
         )
     )
-    turn = Turn(_world(ground, task, pricing, trials), algorithms.get(ground.config.space.algorithm))
+    turn = Turn(
+        _world(ground, place.pass_, task, pricing, trials), algorithms.get(ground.config.space.algorithm)
+    )
     for committed in ground.state.generations.get(task.name, ()):
         turn.tell(evaluation_from_json(data) for data in committed["evaluations"])
         _tell_generation(ground, turn, committed["number"], 0.0, replayed=True)
-    while task.name not in ground.state.stopped and (candidates := turn.ask()):
+    if place.pass_ > 1 and turn.generation == 0:
+        own = incumbent(
+            task.name, place.pass_, ground.state.routes[task.name], pricing, ground.config.space.objective
+        )
+        _commit_generation(ground, turn, [own], 0.0)
+    while ground.state.stopped.get(task.name) != place.pass_ and (candidates := turn.ask()):
         _generation(ground, turn, candidates, trials, pricing)
         if place.deadline is not None and time.monotonic() > place.deadline:
-            ground.commit("clock", task=task.name, number=turn.generation)
-    if turn.early_end is not None and task.name not in ground.state.stopped:
-        ground.progress(tell.EndedEarly(task.name, turn.generation - 1, turn.early_end))
+            ground.commit("clock", task=task.name, number=turn.generation, **_said(place.pass_))
+    if early_end := _early_end(ground, turn):
+        ground.progress(tell.EndedEarly(task.name, **early_end["early_end"]))
     _archive(ground, turn, task)
     tell_done(ground, place, task.name, time.monotonic() - start, skipped=False)
+
+
+def _said(pass_: int) -> dict[str, int]:
+    """How events name their pass; the first goes unsaid."""
+    return {} if pass_ == 1 else {"pass": pass_}
 
 
 def _generation(
@@ -117,10 +136,15 @@ def _generation(
         _evaluation(ground, candidate, outcome, pricing)
         for candidate, outcome in zip(candidates, outcomes, strict=True)
     ]
+    _commit_generation(ground, turn, evaluations, time.monotonic() - start)
+
+
+def _commit_generation(ground: Ground, turn: Turn, evaluations: Sequence[Evaluation], seconds: float) -> None:
+    task, number, said = turn.world.task, turn.generation, _said(turn.world.pass_)
     decided = turn.tell(evaluations)
-    ground.commit("generation", task=task, number=number, evaluations=[one.to_json() for one in decided])
-    seconds = time.monotonic() - start
-    append_timing(ground.folder.timings, task=task, generation=number, seconds=round(seconds, 3))
+    told = [one.to_json() for one in decided]
+    ground.commit("generation", task=task, number=number, evaluations=told, **said)
+    append_timing(ground.folder.timings, task=task, generation=number, seconds=round(seconds, 3), **said)
     _tell_generation(ground, turn, number, seconds, replayed=False)
 
 
@@ -147,18 +171,30 @@ def _evaluation(
 
 
 def _archive(ground: Ground, turn: Turn, task: Task) -> None:
-    population = turn.population
+    population, said = turn.population, {**_said(turn.world.pass_), **_early_end(ground, turn)}
     best = population.best
     if best is None:
         reasons = Counter(evaluation.status for evaluation in population.evaluations)
         raise CandidateError(f"task {task.name}: no candidate could be trained ({dict(reasons)})")
+    trained = written(ground.state.generations.get(task.name, ()))
+    own = population.evaluations[0] if turn.world.pass_ > 1 else None
+    if own is not None and best.score <= own.score:
+        ground.commit("kept", task=task.name, score=own.score, **said)
+    else:
+        trained |= components_of(ground.state.routes.get(task.name, {}))
+        _commit_route(ground, best, task.name, {**corrected(ground, population, task), **said})
+    ground.store.remove(sorted(trained - in_use(ground.state)))
+    if ground.cache is None:  # of no use to the next task; a shared cache keeps to its bound
+        shutil.rmtree(ground.folder.cache, ignore_errors=True)
+
+
+def _commit_route(ground: Ground, best: Evaluation, task: str, more: Mapping[str, Any]) -> None:
     genome = settled(best)
     route = assemble(genome, ground.layout.mean, ground.layout.std)
     closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
-    trained = written(ground.state.generations.get(task.name, ()))
     ground.commit(
         "route",
-        task=task.name,
+        task=task,
         candidate=best.candidate.id,
         genome=genome.to_json(),
         route=closed.to_json(),
@@ -167,40 +203,38 @@ def _archive(ground: Ground, turn: Turn, task: Task) -> None:
         cost=best.to_json()["cost"],
         temperature=best.notes["temperature"],
         fingerprint=fingerprint(closed, ground.shared),
-        **_early_end(ground, turn),
-        **corrected(ground, population, task),
+        **more,
     )
-    ground.store.remove(sorted(trained - in_use(ground.state)))
-    if ground.cache is None:  # of no use to the next task; a shared cache keeps to its bound
-        shutil.rmtree(ground.folder.cache, ignore_errors=True)
 
 
 def _early_end(ground: Ground, turn: Turn) -> dict[str, Any]:
     """After which generation the stop rule ended the search, and with what gain in prospect; nothing if it did not."""
-    if turn.early_end is None or turn.world.task in ground.state.stopped:
+    by_clock = ground.state.stopped.get(turn.world.task) == turn.world.pass_
+    if turn.early_end is None or by_clock:
         return {}
     return {"early_end": {"generation": turn.generation - 1, "expected_gain": turn.early_end}}
 
 
-def _world(ground: Ground, task: Task, pricing: Pricing, trials: Trials) -> World:
+def _world(ground: Ground, pass_: int, task: Task, pricing: Pricing, trials: Trials) -> World:
     founders = ground.founders.without(task.name, ground.state)
-    looks = _looks(ground, task, founders, trials)
-    return World(task.name, ground.config.seed, ground.config.space, ground.facts, founders, pricing, looks)
+    looks = _looks(ground, pass_, task, founders, trials)
+    space = ground.config.space
+    return World(task.name, ground.config.seed, space, ground.facts, founders, pricing, looks, pass_)
 
 
-def _looks(ground: Ground, task: Task, founders: Sequence[Founder], trials: Trials) -> Looks:
+def _looks(ground: Ground, pass_: int, task: Task, founders: Sequence[Founder], trials: Trials) -> Looks:
     """What cheap looks say of the task: as committed, or looked up now and committed."""
     space = ground.config.space
     if task.name in ground.state.looks:
         looks = Looks(tuple(map(look_from_json, ground.state.looks[task.name]["looks"])))
         _tell_looks(ground, task.name, looks, 0.0, replayed=True)
         return looks
-    requests = planned_looks(space, ground.facts, founders, ground.config.seed, task.name)
+    requests = planned_looks(space, ground.facts, founders, ground.config.seed, task.name, pass_)
     if space.looks is None or not requests:
         return Looks()
     start = time.monotonic()
     looks = Looks(tuple(trials.looks(requests, space.looks.max_images)))
-    ground.commit("looks", task=task.name, looks=[look.to_json() for look in looks.all])
+    ground.commit("looks", task=task.name, looks=[look.to_json() for look in looks.all], **_said(pass_))
     seconds = round(time.monotonic() - start, 3)
     append_timing(ground.folder.timings, task=task.name, looks=len(looks.all), seconds=seconds)
     _tell_looks(ground, task.name, looks, seconds, replayed=False)
@@ -239,11 +273,13 @@ def tell_done(ground: Ground, place: Place, name: str, seconds: float, skipped: 
         tell.TaskDone(
             name,
             place.number,
-            place.num_tasks,
+            place.num_turns,
             route["quality"],
             route["cost"]["added_parameters"],
             sum(ground.facts.parameters),
             seconds,
             skipped,
+            place.pass_,
+            kept=place.pass_ > 1 and route.get("pass", 1) < place.pass_,
         )
     )

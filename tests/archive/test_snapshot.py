@@ -184,9 +184,9 @@ def test_a_state_that_was_handed_out_does_not_change_with_what_comes_after(path:
 def test_a_route_that_replaces_another_gives_its_components_back(path: Path) -> None:
     with Archive(path) as archive:
         other = {"nodes": [{"component": "aa"}, {"component": "new"}]}
-        archive.append("route", task="a", route=other)
+        archive.append("route", task="a", route=other, **{"pass": 2})
         assert archive.state.users == {"aa": 2, "bb": 1, "new": 1}
         assert archive.state.replaced == 1
-        archive.append("route", task="b", route=other)
+        archive.append("route", task="b", route=other, **{"pass": 2})
         assert archive.state.users == {"aa": 2, "new": 2}
     assert read_state(path) == replay(read_journal(path))

@@ -13,6 +13,7 @@ ROOT = ("root", {"components": ["a"]})
 TASK = ("task", {"name": "digits"})
 FIRST = ("generation", {"task": "digits", "number": 0, "candidates": []})
 SECOND = ("generation", {"task": "digits", "number": 1, "candidates": []})
+AGAIN = ("generation", {"task": "digits", "number": 0, "candidates": [], "pass": 2})
 ROUTE = ("route", {"task": "digits", "quality": 0.5})
 
 
@@ -37,13 +38,16 @@ def test_a_route_ends_the_turn_of_its_task():
 
 
 def test_a_later_route_replaces_the_earlier_one_of_its_task():
-    better = ("route", {"task": "digits", "quality": 0.75})
-    assert replay(events(RUN, TASK, ROUTE, FIRST, better)).routes == {"digits": better[1]}
+    better = ("route", {"task": "digits", "quality": 0.75, "pass": 2})
+    state = replay(events(RUN, TASK, ROUTE, AGAIN, better))
+    assert state.routes == {"digits": better[1]}
+    assert state.passes == {"digits": 2}
 
 
 def test_a_task_that_arrives_again_starts_its_generations_over_and_keeps_its_route():
     again = ("task", {"name": "digits", "data": "other"})
-    state = replay(events(RUN, TASK, FIRST, ROUTE, FIRST, again))
+    state = replay(events(RUN, TASK, FIRST, ROUTE, AGAIN, again))
+    assert state.passes == {}
     assert state.tasks == {"digits": again[1]}
     assert state.generations == {}
     assert state.routes == {"digits": ROUTE[1]}
@@ -66,6 +70,9 @@ def test_tasks_and_routes_keep_their_order():
         ([RUN, TASK, FIRST, FIRST], r"journal\.jsonl:4: generation 0 of task 'digits'; 1 is next"),
         ([RUN, FIRST], r"journal\.jsonl:2: task 'digits' was never announced"),
         ([RUN, ROUTE], r"journal\.jsonl:2: task 'digits' was never announced"),
+        ([RUN, TASK, FIRST, ROUTE, FIRST], r"journal\.jsonl:5: pass 1 of task 'digits'; 2 is next"),
+        ([RUN, TASK, AGAIN], r"journal\.jsonl:3: pass 2 of task 'digits'; 1 is next"),
+        ([RUN, TASK, FIRST, ("kept", {"task": "digits"})], r":4: task 'digits' has no route to keep"),
         ([RUN, ("task", {})], r"journal\.jsonl:2: expected a text under 'name'"),
     ],
 )
@@ -82,8 +89,17 @@ def test_a_task_that_arrived_again_is_answered_by_its_old_classes_until_its_new_
     assert state.answered == {"digits": again[1]}
 
 
-def test_a_stop_by_the_clock_names_the_generations_the_task_had():
+def test_a_pass_that_found_nothing_better_is_over_and_leaves_the_route():
+    kept = ("kept", {"task": "digits", "pass": 2})
+    state = replay(events(RUN, TASK, FIRST, ROUTE, AGAIN, kept))
+    assert state.routes == {"digits": ROUTE[1]}
+    assert (state.generations, state.passes) == ({}, {"digits": 2})
+
+
+def test_a_stop_by_the_clock_tells_the_pass_and_must_come_after_the_generations_it_names():
     stop = ("clock", {"task": "digits", "number": 1})
     assert replay(events(RUN, TASK, FIRST, stop)).stopped == {"digits": 1}
+    later = ("clock", {"task": "digits", "number": 1, "pass": 2})
+    assert replay(events(RUN, TASK, FIRST, ROUTE, AGAIN, later)).stopped == {"digits": 2}
     with pytest.raises(CorruptionError, match=r":3: .*did not have"):
         replay(events(RUN, TASK, stop))

@@ -1,0 +1,44 @@
+"""A task's own route as the first member of the population of a later pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from evo_mtl.evolution.candidate import OWN_ROUTE, Candidate, Evaluation
+from evo_mtl.evolution.fitness import fitness
+from evo_mtl.genome.genome import genome_from_json, locked
+from evo_mtl.genome.space import Objective
+from evo_mtl.training.pricing import Pricing
+
+
+def incumbent(
+    task: str, pass_: int, route: Mapping[str, Any], pricing: Pricing, objective: Objective
+) -> Evaluation:
+    """What a pass begins with in the place of seed candidates; nothing was tried for it, so it is charged nothing.
+
+    Its quality stands, for the data are the same. Its score is made anew: other tasks have come to share its
+    components, or have ceased to.
+
+    Args:
+        task: Name.
+        pass_: The pass that begins, from 2.
+        route: The task's route event.
+        pricing: Of the task, with the other routes as they are now.
+        objective: Of the search space.
+    """
+    shared = {component for component, users in pricing.users.items() if users > 0}
+    genome = locked(genome_from_json(route["genome"]), shared)
+    cost = replace(pricing.cost(genome), images=0, multiply_adds=0.0)
+    return Evaluation(
+        candidate=Candidate(task, 0, 0, None, OWN_ROUTE, genome, pass_=pass_),
+        status="ok",
+        quality=route["quality"],
+        score=fitness(route["quality"], cost, pricing.root(), objective),
+        curve=(route["quality"],),
+        trained={},
+        cost=cost,
+        admitted=False,
+        notes={"temperature": route["temperature"]},
+    )
