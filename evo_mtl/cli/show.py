@@ -103,7 +103,7 @@ def details_text(found: dict[str, Any]) -> str:
             f"{found['name']}: validation {found['validation_quality']:.4f}, {found['classes']} classes, "
             f"{short(found['active_parameters'])} parameters used, {short(found['added_parameters'])} added "
             f"({found['added_share']:.1%} of the trunk), {short(found['multiply_adds'])} multiply-adds an image",
-            *_luck(found["corrected"]),
+            *_luck(found["corrected"], found["pooled"]),
             *_search(found),
             "",
             table(
@@ -130,13 +130,20 @@ def _search(found: dict[str, Any]) -> list[str]:
     return [text, *([ended_early(**found["early_end"])] if found["early_end"] else [])]
 
 
-def _luck(found: dict[str, Any] | None) -> list[str]:
+def _luck(found: dict[str, Any] | None, pooled: dict[str, Any] | None) -> list[str]:
     """What the validation quality is worth after the choice."""
+    lines = []
+    if pooled is not None:
+        lines.append(
+            f"validation is pooled over {pooled['images']} images, of which {pooled['folds']} parts were left out of "
+            f"the training images in turn; on the validation images alone: {pooled['validation']:.4f}"
+        )
     if found is None:
-        return []
+        return lines
     return [
+        *lines,
         f"corrected for the luck of the best of {found['candidates']}: {found['quality']:.4f} "
-        f"({found['low']:.4f} to {found['high']:.4f})"
+        f"({found['low']:.4f} to {found['high']:.4f})",
     ]
 
 

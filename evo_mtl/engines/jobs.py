@@ -10,8 +10,10 @@ from typing import Any
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate, candidate_from_json
+from evo_mtl.evolution.copies import Copies, copies_for
 from evo_mtl.evolution.looks import LookRequest
 from evo_mtl.genome.genome import genome_from_json
+from evo_mtl.training.cross_validation import try_pooled
 from evo_mtl.training.looks import do_look
 from evo_mtl.training.passes import Pass, do_pass
 from evo_mtl.training.trial import Bench, forgiving_memory, try_group
@@ -20,15 +22,19 @@ Job = Mapping[str, Any]
 """``{"kind": ..., ...}``, all of it JSON."""
 
 
-def trial_job(candidates: Sequence[Candidate], bars: Sequence[Sequence[float]] = ()) -> Job:
+def trial_job(
+    candidates: Sequence[Candidate], bars: Sequence[Sequence[float]] = (), copies: Copies | None = None
+) -> Job:
     """Trials of candidates that are trained together; one alone for most. Gives their outcomes.
 
     Args:
         candidates: What is tried.
         bars: For each of them what it must reach at each validation, or be given up; none if left out.
+        copies: Of components they start from, where the task's candidates are cross-validated.
     """
     data = [candidate.to_json() for candidate in candidates]
-    return {"kind": "trial", "candidates": data, "bars": [list(each) for each in bars]}
+    job = {"kind": "trial", "candidates": data, "bars": [list(each) for each in bars]}
+    return job if copies is None else {**job, "copies": copies_for(candidates, copies)}
 
 
 def pass_job(one: Pass, candidates: Sequence[Candidate]) -> Job:
@@ -53,7 +59,12 @@ def do(job: Job, bench: Bench) -> Any:
 
 
 def _trial(job: Job, bench: Bench) -> Any:
-    return [asdict(outcome) for outcome in try_group(_candidates(job), bench, job["bars"])]
+    candidates = _candidates(job)
+    if bench.folds:
+        outcomes = [try_pooled(candidate, bench, job["copies"]) for candidate in candidates]
+    else:
+        outcomes = try_group(candidates, bench, job["bars"])
+    return [asdict(outcome) for outcome in outcomes]
 
 
 def _pass(job: Job, bench: Bench) -> Any:

@@ -43,6 +43,7 @@ class BenchPlan:
         device: ``"cpu"`` or ``"cuda"``.
         keeping: Whether activations of frozen stages are kept; without, as is measured against, every batch
             runs the whole route.
+        folds: Parts of the training images that are left out in turn; 0 where candidates are not cross-validated.
     """
 
     folder: str
@@ -57,6 +58,7 @@ class BenchPlan:
     threads: int
     device: str
     keeping: bool = True
+    folds: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; :func:`plan_from_json` reads it back."""
@@ -121,6 +123,7 @@ def make_bench(plan: BenchPlan) -> Bench:
         cache=cache,
         validations=plan.validations,
         keeping=plan.keeping,
+        folds=plan.folds,
         spent=spent,
     )
 

@@ -342,6 +342,15 @@ class SearchSpace(Section):
             )
         return self
 
+    def folds(self, num_validation: int, pass_: int = 1) -> int:
+        """Parts into which the training images of a task are cut, to be left out in turn; 0 where labels are not few.
+
+        None in a later pass: it begins with the task's own weights, of which no copies are left that do not
+        know the part.
+        """
+        small = self.small_data
+        return small.folds if small is not None and num_validation < small.below and pass_ == 1 else 0
+
     @property
     def image_sizes(self) -> tuple[int, ...]:
         """Every image size that a genome of this space may have, in order."""

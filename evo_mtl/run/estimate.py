@@ -105,6 +105,7 @@ def planned_work(
         image_size=int(space.default("image_size")),
         validations=space.validations,
         uncounted=uncounted(space, facts),
+        folds=space.folds(len(task.validation), pass_),
     )
     whole = space.model_copy(update={"stop": None})  # how much is gained is not known yet
     world = World(task.name, seed, whole, facts, (), pricing, pass_=pass_)

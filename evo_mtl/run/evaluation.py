@@ -22,6 +22,7 @@ DEFINITIONS = {
     "balanced_accuracy": "mean over the classes that occur of the share of their examples answered rightly",
     "average_accuracy": "mean over tasks of each task's own metric",
     "forgetting": "mean over tasks of validation quality when archived minus validation quality now",
+    "pooled": "where labels are few: validation quality is over validation images and left-out training images",
     "corrected": "validation quality after a correction for having been chosen among so many candidates "
     "(Tsamardinos 2018)",
     "expected_calibration_error": "15 equal bins of confidence (Guo 2017)",
@@ -98,6 +99,7 @@ def _evaluate_task(model: Model, config: TaskConfig, split: str) -> tuple[dict[s
         "num_examples": len(images),
         "validation_quality": event["quality"],
         "corrected": event.get("corrected"),
+        "pooled": event.get("pooled"),
         "expected_calibration_error": expected_calibration_error(softmax(logits, 1.0), images.labels),
         "logits_unchanged": model.fingerprint(name) == event["fingerprint"],
         "route": list(model.route(name).components),
@@ -105,7 +107,8 @@ def _evaluate_task(model: Model, config: TaskConfig, split: str) -> tuple[dict[s
         "added_parameters": cost["added_parameters"],
         "multiply_adds": cost["inference"],
     }
-    return row, event["quality"] - now
+    pooled = event.get("pooled")
+    return row, (pooled["validation"] if pooled else event["quality"]) - now
 
 
 def _logits(model: Model, name: str, split: Split) -> np.ndarray:

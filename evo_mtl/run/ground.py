@@ -66,7 +66,7 @@ class Ground:
             self.commit("root", **payload)
         return read_root(payload)
 
-    def pricing(self, task: Task) -> Pricing:
+    def pricing(self, task: Task, pass_: int) -> Pricing:
         """Prices genomes for a task, its own route not counted among the users."""
         return Pricing(
             layout=self.layout,
@@ -77,9 +77,10 @@ class Ground:
             image_size=int(self.config.space.default("image_size")),
             validations=self.config.space.validations,
             uncounted=uncounted(self.config.space, self.facts),
+            folds=self.config.space.folds(len(task.validation), pass_),
         )
 
-    def plan(self, config: TaskConfig, task: Task) -> BenchPlan:
+    def plan(self, config: TaskConfig, task: Task, pass_: int) -> BenchPlan:
         """What workers are told about a task."""
         cache = self.cache or self.folder.cache
         return BenchPlan(
@@ -94,4 +95,5 @@ class Ground:
             sizes=self.config.space.image_sizes,
             threads=self.config.threads,
             device=self.config.device,
+            folds=self.config.space.folds(len(task.validation), pass_),
         )

@@ -18,7 +18,8 @@ def incumbent(
 ) -> Evaluation:
     """What a pass begins with in the place of seed candidates; nothing was tried for it, so it is charged nothing.
 
-    Its quality stands, for the data are the same. Its score is made anew: other tasks have come to share its
+    Its quality stands, for the data are the same; of one that was pooled, that on the validation images alone, for
+    these decide in a later pass. Its score is made anew: other tasks have come to share its
     components, or have ceased to.
 
     Args:
@@ -29,14 +30,15 @@ def incumbent(
         objective: Of the search space.
     """
     shared = {component for component, users in pricing.users.items() if users > 0}
+    quality = route["pooled"]["validation"] if "pooled" in route else route["quality"]
     genome = locked(genome_from_json(route["genome"]), shared)
     cost = replace(pricing.cost(genome), images=0, multiply_adds=0.0)
     return Evaluation(
         candidate=Candidate(task, 0, 0, None, OWN_ROUTE, genome, pass_=pass_),
         status="ok",
-        quality=route["quality"],
-        score=fitness(route["quality"], cost, pricing.root(), objective),
-        curve=(route["quality"],),
+        quality=quality,
+        score=fitness(quality, cost, pricing.root(), objective),
+        curve=(quality,),
         trained={},
         cost=cost,
         admitted=False,

@@ -181,6 +181,7 @@ def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owne
         "metric": known["metric"],
         "validation_quality": event["quality"],
         "corrected": event.get("corrected"),
+        "pooled": event.get("pooled"),
         "score": event["score"],
         "depth": genome.depth,
         "trunk_depth": len(state.root["components"]) if state.root else 0,

@@ -11,6 +11,7 @@ from evo_mtl.engines.jobs import Job, look_job, pass_job, trial_job
 from evo_mtl.engines.local import MAX_ATTEMPTS, Engine
 from evo_mtl.engines.workbench import BenchPlan
 from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.copies import Copies
 from evo_mtl.evolution.looks import Look, LookRequest, look_from_json
 from evo_mtl.evolution.rejection import Bars
 from evo_mtl.training.groups import stackable
@@ -55,7 +56,11 @@ class Trials:
         return [look_from_json(result) for result in self._do(jobs, about) if result is not None]
 
     def generation(
-        self, candidates: Sequence[Candidate], told: Told, bars: Sequence[Bars] = ()
+        self,
+        candidates: Sequence[Candidate],
+        told: Told,
+        bars: Sequence[Bars] = (),
+        copies: Copies | None = None,
     ) -> list[dict[str, Any]]:
         """Outcomes of a generation, in the order of its candidates.
 
@@ -63,12 +68,17 @@ class Trials:
             candidates: What is tried.
             told: Hears of each.
             bars: For each what it must reach while it trains, or be given up; none if left out.
+            copies: Where candidates are cross-validated, of components that the task has trained.
         """
         bars = bars or [()] * len(candidates)
         passes = [pass_job(one, candidates) for one in planned_passes(candidates)]
         self._do(passes, lambda place: {"view": passes[place]["view"]})
 
-        grouped = stackable(candidates, self._plan.layout, self._num_classes)
+        grouped: Sequence[tuple[int, ...]]
+        if self._plan.folds:  # one by one: each is several fits already
+            grouped = [(place,) for place in range(len(candidates))]
+        else:
+            grouped = stackable(candidates, self._plan.layout, self._num_classes)
         # With one worker the cheap ones come first: who looks on has an answer early.
         sign = -1 if self._engine.num_workers > 1 else 1
         groups = sorted(grouped, key=lambda group: (sign * self._sum(candidates, group), group))
@@ -77,7 +87,7 @@ class Trials:
             for member in groups[place]:
                 told(candidates[member], seconds)
 
-        results = self._trials(candidates, bars, groups, tell)
+        results = self._trials(candidates, bars, copies, groups, tell)
         alone = [
             (member,)
             for group, result in zip(groups, results, strict=True)
@@ -85,7 +95,7 @@ class Trials:
             if result is None and len(group) > 1
         ]
         if alone:  # what was too much together may do one by one
-            results += self._trials(candidates, bars, alone, lambda place, seconds: None)
+            results += self._trials(candidates, bars, copies, alone, lambda place, seconds: None)
             groups += alone
         outcomes: list[dict[str, Any]] = [{}] * len(candidates)
         for group, result in zip(groups, results, strict=True):
@@ -97,10 +107,13 @@ class Trials:
         self,
         candidates: Sequence[Candidate],
         bars: Sequence[Bars],
+        copies: Copies | None,
         groups: Sequence[Sequence[int]],
         tell: Callable[[int, float], None],
     ) -> list[Any]:
-        jobs = [trial_job([candidates[i] for i in group], [bars[i] for i in group]) for group in groups]
+        jobs = [
+            trial_job([candidates[i] for i in group], [bars[i] for i in group], copies) for group in groups
+        ]
         return self._do(jobs, lambda place: {"candidates": [candidates[i].id for i in groups[place]]}, tell)
 
     def _sum(self, candidates: Sequence[Candidate], group: Sequence[int]) -> float:

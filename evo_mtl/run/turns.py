@@ -19,6 +19,7 @@ from evo_mtl.engines.local import Engine
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation, evaluation_from_json
+from evo_mtl.evolution.copies import Copies, known_copies
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.looks import Looks, look_from_json, planned_looks
 from evo_mtl.evolution.population import Founder, settled
@@ -31,7 +32,7 @@ from evo_mtl.run.incumbent import incumbent
 from evo_mtl.run.luck import corrected
 from evo_mtl.run.model import fingerprint
 from evo_mtl.run.trials import Trials
-from evo_mtl.run.usage import in_use, written
+from evo_mtl.run.usage import in_use, trained_before, written
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Task
 from evo_mtl.training.pricing import Pricing
@@ -75,10 +76,10 @@ def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engi
             num_validation=len(task.validation),
             private=config.private,
         )
-    pricing = ground.pricing(task)
+    pricing = ground.pricing(task, place.pass_)
     trials = Trials(
         engine,
-        ground.plan(config, task),
+        ground.plan(config, task, place.pass_),
         ground.folder.timings,
         len(task.classes),
         lambda candidate: pricing.cost(candidate.genome).multiply_adds,
@@ -130,7 +131,9 @@ def _generation(
     outcomes = trials.generation(
         candidates,
         lambda one, seconds: ground.progress(tell.CandidateDone(task, number, one.child, seconds)),
-        bars(candidates, turn.world, turn.population.evaluations),
+        # Validations of one fit are no measure of what many are pooled to.
+        () if pricing.folds else bars(candidates, turn.world, turn.population.evaluations),
+        _copies(ground, turn) if pricing.folds else None,
     )
     evaluations = [
         _evaluation(ground, candidate, outcome, pricing)
@@ -146,6 +149,11 @@ def _commit_generation(ground: Ground, turn: Turn, evaluations: Sequence[Evaluat
     ground.commit("generation", task=task, number=number, evaluations=told, **said)
     append_timing(ground.folder.timings, task=task, generation=number, seconds=round(seconds, 3), **said)
     _tell_generation(ground, turn, number, seconds, replayed=False)
+
+
+def _copies(ground: Ground, turn: Turn) -> Copies:
+    former = trained_before(ground.state, turn.world.task)
+    return known_copies(turn.population.evaluations, former)
 
 
 def _evaluation(
@@ -203,6 +211,7 @@ def _commit_route(ground: Ground, best: Evaluation, task: str, more: Mapping[str
         cost=best.to_json()["cost"],
         temperature=best.notes["temperature"],
         fingerprint=fingerprint(closed, ground.shared),
+        **{key: best.notes[key] for key in ("pooled",) if key in best.notes},
         **more,
     )
 

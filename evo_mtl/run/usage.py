@@ -18,13 +18,21 @@ def in_use(state: ArchiveState) -> set[str]:
 
 
 def written(generations: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Components that the candidates of some generations wrote."""
+    """Components that the candidates of some generations wrote, copies of them included."""
     return {
         component
         for generation in generations
         for evaluation in generation["evaluations"]
-        for component in evaluation["trained"].values()
+        for slots in (evaluation["trained"], *evaluation["notes"].get("copies", ()))
+        for component in slots.values()
     }
+
+
+def trained_before(state: ArchiveState, task: str) -> frozenset[str]:
+    """Components of a task's former route that are not the root's: the task may have trained them."""
+    if task not in state.routes:
+        return frozenset()
+    return components_of(state.routes[task]) - {*(state.root or {})["components"]}
 
 
 def _inherited(generations: Iterable[Mapping[str, Any]]) -> set[str]:

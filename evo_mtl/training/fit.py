@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -48,12 +48,20 @@ class Fitted:
         best: The place in the curve whose weights the own modules now have.
         logits: Their validation logits ``(N, K)``.
         answers: Classes ``(N,)`` that were answered at each validation.
+        snapshots: Weights and logits at each validation, where they were asked for.
+        own: The modules that the snapshots are of.
     """
 
     curve: tuple[float, ...]
     best: int
     logits: np.ndarray
     answers: tuple[np.ndarray, ...]
+    snapshots: tuple[Snapshot, ...] = ()
+    own: Mapping[str, nn.Module] = field(default_factory=dict)
+
+    def rewind(self, place: int) -> None:
+        """Puts the weights of another validation into the own modules."""
+        self.snapshots[place].restore(self.own)
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ def fit_together(
     quality: Callable[[np.ndarray], float],
     validations: int,
     spent: Spent | None = None,
+    keep_all: bool = False,
 ) -> list[Found]:
     """Trains the members' own modules in place and leaves the best validated snapshot in them.
 
@@ -119,6 +128,7 @@ def fit_together(
         quality: From validation logits ``(V, K)`` to the task's metric; higher is better.
         validations: Times each is validated, evenly over the steps; the start is validated besides.
         spent: Counts the seconds of validation apart.
+        keep_all: Keep a snapshot of every validation, not of the best alone.
 
     Returns:
         For each member what training gave, that it was given up, or that its loss was not finite when it
@@ -136,7 +146,14 @@ def fit_together(
 
     tracks = [
         # Of fewer steps than validations, places in a curve mean something else.
-        _Track(part, inputs[-1], quality, spent or Spent(), member.bars if len(checks) == validations else ())
+        _Track(
+            part,
+            inputs[-1],
+            quality,
+            spent or Spent(),
+            member.bars if len(checks) == validations else (),
+            keep_all,
+        )
         for part, member in zip(parts, members, strict=True)
     ]
     for track in tracks:
@@ -203,9 +220,11 @@ class _Track:
         quality: Callable[[np.ndarray], float],
         spent: Spent,
         bars: Sequence[float],
+        keep_all: bool,
     ) -> None:
         self._part, self._validation, self._quality, self._spent = part, validation, quality, spent
         self._bars = bars
+        self._kept: list[Snapshot] | None = [] if keep_all else None
         self._curve: list[float] = []
         self._answers: list[np.ndarray] = []
         self._best: Snapshot | None = None
@@ -217,8 +236,12 @@ class _Track:
             logits = self._part.all_logits(self._validation)
             self._curve.append(self._quality(logits))
             self._answers.append(logits.argmax(1))
-            if self._best is None or self._curve[-1] >= self._curve[self._best.place]:
-                self._best = Snapshot.take(self._part.own, len(self._curve) - 1, logits)
+            better = self._best is None or self._curve[-1] >= self._curve[self._best.place]
+            if better or self._kept is not None:
+                taken = Snapshot.take(self._part.own, len(self._curve) - 1, logits)
+                self._best = taken if better else self._best
+                if self._kept is not None:
+                    self._kept.append(taken)
         place = len(self._curve) - 1
         if place < len(self._bars) and max(self._curve) < self._bars[place]:
             self.ended = GivenUp(tuple(self._curve), self._bars[place])
@@ -230,7 +253,14 @@ class _Track:
         assert self._best is not None
         self._best.restore(self._part.own)
         self._part.eval()
-        return Fitted(tuple(self._curve), self._best.place, self._best.logits, tuple(self._answers))
+        return Fitted(
+            tuple(self._curve),
+            self._best.place,
+            self._best.logits,
+            tuple(self._answers),
+            tuple(self._kept or ()),
+            self._part.own,
+        )
 
 
 def _condensed(parts: Sequence[OpenPart], inputs: Sequence[Inputs]) -> tuple[list[OpenPart], list[Inputs]]:

@@ -59,5 +59,34 @@ class PixelsOnly:
         return {PIXELS: normalise(pixels, self._preprocessing)}
 
 
-Inputs = Frontier | Gathered | PixelsOnly
+class Chosen:
+    """Some of the images that other inputs hold, as if there were no others.
+
+    Args:
+        whole: All images.
+        rows: ``(N,)``, which of them.
+    """
+
+    def __init__(self, whole: Frontier | PixelsOnly, rows: np.ndarray) -> None:
+        self._whole = whole
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: np.ndarray) -> dict[int, Activation]:
+        """Rows of the images at ``index`` ``(B,)`` of those chosen."""
+        return self._whole[self._rows[index]]
+
+
+Inputs = Frontier | Gathered | PixelsOnly | Chosen
 """Rows by index ``(B,)``: place in the route to activation."""
+
+
+def choose(inputs: Inputs, rows: np.ndarray) -> Inputs:
+    """The images at ``rows`` ``(N,)``, in that order; nothing is computed or copied before it is read, save gathered rows."""
+    if isinstance(inputs, Gathered):
+        return Gathered(inputs.place, inputs[rows][inputs.place])  # type: ignore[arg-type]
+    if isinstance(inputs, Chosen):
+        return Chosen(inputs._whole, inputs._rows[rows])
+    return Chosen(inputs, rows)

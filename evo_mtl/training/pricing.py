@@ -28,6 +28,7 @@ class Pricing:
         validations: Validations while a child trains.
         uncounted: Components that the root trunk's route does not help to pay for; what is used counts
             as there before, all the same.
+        folds: Parts of the training images that are left out in turn; a copy is fitted without each.
     """
 
     layout: TrunkLayout
@@ -38,6 +39,7 @@ class Pricing:
     image_size: int
     validations: int
     uncounted: frozenset[str] = frozenset()
+    folds: int = 0
 
     def root(self) -> tuple[int, float]:
         """Parameters of the root trunk, and multiply-adds of one image at the default size."""
@@ -73,8 +75,11 @@ class Pricing:
         passes = genome["epochs"] if genome.head.trained else 0
         last = self.validations if until is None else until
         checks = last + 1 if genome.head.trained else 1
-        trained = math.ceil(self.num_train * passes * last / self.validations)
-        forward = self.num_train * looks + self.num_validation * checks
+        # The copies leave out every image once: together they are fitted on all, as often as there are parts less one.
+        fits = max(self.folds, 1)
+        trained = math.ceil(self.num_train * passes * fits * last / self.validations)
+        answered = self.num_validation + (self.num_train if self.folds else 0)
+        forward = self.num_train * looks * fits + answered * checks
         once = self.num_train * views + self.num_validation
         parts = [*self._parts(genome), (None, head_parameters)]
         users = [(0 if component is None else self.users.get(component, 0)) for component, _ in parts]
@@ -100,9 +105,11 @@ class Pricing:
         if kind in (NEAREST_MEAN, MULTIPATH) or (kind == LINEAR and not starts_solved):
             return 0.0
         width = sum(pooled_size(self.layout.channels[tap.stage], tap.grid) for tap in genome.taps)
-        return ridge_multiply_adds(
-            self.num_train, genome["projection_width"] if kind == PROJECTED_RIDGE else width
-        )
+        if kind == PROJECTED_RIDGE:
+            width = genome["projection_width"]
+        kept = self.num_train - self.num_train // self.folds if self.folds else 0
+        copies = self.folds * ridge_multiply_adds(kept, width)
+        return ridge_multiply_adds(self.num_train, width) + copies
 
     def _parts(self, genome: Genome) -> Iterator[tuple[str | None, int]]:
         """Component (``None`` for one of its own) and parameters of every stage and adapter, each once."""

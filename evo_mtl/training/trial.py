@@ -24,16 +24,18 @@ from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.heads import Head
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.multipath import MultipathHead
+from evo_mtl.network.route import PIXELS, Route
 from evo_mtl.seeding import generator
 from evo_mtl.training import metrics
 from evo_mtl.training.arrays import ArrayCache
-from evo_mtl.training.fit import Found, GivenUp, Member, fit_together
+from evo_mtl.training.fit import Fitted, Found, GivenUp, Member, fit_together
+from evo_mtl.training.folds import Fold
 from evo_mtl.training.heads import calibrate, solve_head
 from evo_mtl.training.images import TaskImages
-from evo_mtl.training.inputs import Gathered, Inputs, PixelsOnly
+from evo_mtl.training.inputs import Gathered, Inputs, PixelsOnly, choose
 from evo_mtl.training.kept import frontier
 from evo_mtl.training.multipath import ready_connectors
-from evo_mtl.training.open_part import OpenPart
+from evo_mtl.training.open_part import OpenPart, Snapshot
 from evo_mtl.training.own import component_spec, in_features, own_modules
 from evo_mtl.training.spent import Spent
 
@@ -54,6 +56,7 @@ class Bench:
         cache: Kept activations.
         validations: Validations while a child trains.
         keeping: Whether activations of frozen stages are kept; without, every batch runs the whole route.
+        folds: Parts of the training images that are left out in turn; 0 where candidates are not cross-validated.
         spent: Counts seconds by kind of work.
     """
 
@@ -65,6 +68,7 @@ class Bench:
     cache: ArrayCache
     validations: int
     keeping: bool = True
+    folds: int = 0
     spent: Spent = field(default_factory=Spent)
 
 
@@ -101,11 +105,10 @@ def try_candidate(candidate: Candidate, bench: Bench, bars: Sequence[float] = ()
     """
 
     def attempt() -> Outcome:
-        prepared = _prepare(candidate, bench)
-        fitted = _fit([prepared], bench, [bars])[0] if candidate.genome.head.trained else None
-        return _finish(prepared, fitted, bench)
+        prepared = prepare(candidate, bench)
+        return finish(prepared, fit_alone(prepared, bench, bars), prepared.truth, bench)
 
-    return _caught(attempt)
+    return caught(attempt)
 
 
 def try_group(
@@ -132,20 +135,21 @@ def _try_together(
     candidates: Sequence[Candidate], bench: Bench, bars: Sequence[Sequence[float]]
 ) -> list[Outcome]:
     found: dict[int, Outcome] = {}
-    ready: dict[int, _Prepared] = {}
+    ready: dict[int, Prepared] = {}
     for place, candidate in enumerate(candidates):
         try:
-            ready[place] = _prepare(candidate, bench, next(iter(ready.values()), None))
+            ready[place] = prepare(candidate, bench, next(iter(ready.values()), None))
         except CandidateError as error:
             found[place] = _failed(error)
     if ready:
         fits = _fit(list(ready.values()), bench, [bars[place] for place in ready])
         for (place, prepared), fitted in zip(ready.items(), fits, strict=True):
-            found[place] = _caught(lambda p=prepared, f=fitted: _finish(p, f, bench))  # type: ignore[misc]
+            found[place] = caught(lambda p=prepared, f=fitted: finish(p, f, p.truth, bench))  # type: ignore[misc]
     return [found[place] for place in range(len(candidates))]
 
 
-def _caught(attempt: Callable[[], Outcome]) -> Outcome:
+def caught(attempt: Callable[[], Outcome]) -> Outcome:
+    """What an attempt gives; that it failed, where the candidate is to blame or memory ran out."""
     try:
         return attempt()
     except CandidateError as error:
@@ -176,29 +180,56 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """A candidate with its modules and what they are run from, its head solved or made ready."""
+class Prepared:
+    """A candidate with its modules and what they are run from, its head solved or made ready.
+
+    Attributes:
+        candidate: Whose trial it is.
+        part: What is trained.
+        train, labels: The images it is fitted on, one a view, and their classes ``(N,)``.
+        validation, truth: The images that it answers, and their classes ``(V,)``.
+        address: Where the order of its training images comes from.
+        notes: What its head's solution chose.
+    """
 
     candidate: Candidate
     part: OpenPart
     train: Sequence[Inputs]
+    labels: np.ndarray
     validation: Inputs
+    truth: np.ndarray
+    address: tuple[str | int, ...]
     notes: Mapping[str, Any]
 
 
-def _prepare(candidate: Candidate, bench: Bench, like: _Prepared | None = None) -> _Prepared:
-    """Makes a candidate ready; one that reads what another does shares its inputs."""
+def prepare(
+    candidate: Candidate, bench: Bench, like: Prepared | None = None, fold: Fold | None = None
+) -> Prepared:
+    """Makes a candidate ready, its head solved.
+
+    Args:
+        candidate: Whose trial it is.
+        bench: The task's surroundings.
+        like: A whole candidate, whose inputs are shared where this one reads the same.
+        fold: Fit on some training images and answer the others, instead of the validation images.
+    """
     genome = candidate.genome
     route = assemble(genome, bench.layout.mean, bench.layout.std)
     num_classes = len(bench.images.task.classes)
     own = own_modules(candidate, route, bench.layout, num_classes, bench.seed, bench.shared)
     part = OpenPart(route, own, bench.shared)
-    if like is None:
+    task = bench.images.task
+    labels, truth, address = task.train.labels, task.validation.labels, candidate.address
+    if like is None or not _read_the_same(route, like.part.route):
         views = genome["views"] if genome.head.trained else 1
         train = [_inputs(part, genome, bench, bench.images.train(genome, v), views) for v in range(views)]
         validation = _inputs(part, genome, bench, bench.images.validation(genome), views)
     else:
         train, validation = list(like.train), like.validation
+    if fold is not None:
+        validation, truth = choose(train[0], fold.left), labels[fold.left]
+        train, labels = [choose(one, fold.kept) for one in train], labels[fold.kept]
+        address = (*address, "fold", fold.number)
     head = part.own["head"]
     assert isinstance(head, Head | MultipathHead)
     notes: dict[str, Any] = {}
@@ -207,61 +238,97 @@ def _prepare(candidate: Candidate, bench: Bench, like: _Prepared | None = None) 
     if genome.head.component is None:
         assert isinstance(head, Head)
         with bench.spent.on("solve"):
-            notes |= solve_head(head, genome, _taps(part, train[0]), bench.images.task.train.labels)
+            notes |= solve_head(head, genome, _taps(part, train[0]), labels)
     else:
         head.temperature.fill_(1.0)  # training sees plain logits; the child is calibrated anew
-    return _Prepared(candidate, part, train, validation, notes)
+    return Prepared(candidate, part, train, labels, validation, truth, address, notes)
 
 
-def _fit(prepared: Sequence[_Prepared], bench: Bench, bars: Sequence[Sequence[float]]) -> list[Found]:
+def fit_alone(prepared: Prepared, bench: Bench, bars: Sequence[float] = (), keep_all: bool = False) -> Found:
+    """What comes of training, or the solved head as it is; see :func:`evo_mtl.training.fit.fit_together`."""
+    if prepared.candidate.genome.head.trained:
+        return _fit([prepared], bench, [bars], keep_all)[0]
+    with bench.spent.on("validation"):
+        logits = prepared.part.all_logits(prepared.validation)
+        curve = (_quality(prepared, bench)(logits),)
+    own = prepared.part.own
+    kept = (Snapshot.take(own, 0, logits),) if keep_all else ()
+    return Fitted(curve, 0, logits, (logits.argmax(1),), kept, own)
+
+
+def _fit(
+    prepared: Sequence[Prepared], bench: Bench, bars: Sequence[Sequence[float]], keep_all: bool = False
+) -> list[Found]:
     """Trains by gradient descent."""
     members = [
-        Member(one.part, one.candidate.genome, generator(bench.seed, *one.candidate.address, "order"), asked)
+        Member(one.part, one.candidate.genome, generator(bench.seed, *one.address, "order"), asked)
         for one, asked in zip(prepared, bars, strict=True)
     ]
-    first, labels = prepared[0], bench.images.task.train.labels
+    first = prepared[0]
     with bench.spent.on("open"):
         return fit_together(
-            members, first.train, labels, first.validation, _quality(bench), bench.validations, bench.spent
+            members,
+            first.train,
+            first.labels,
+            first.validation,
+            _quality(first, bench),
+            bench.validations,
+            bench.spent,
+            keep_all,
         )
 
 
-def _finish(prepared: _Prepared, fitted: Found | None, bench: Bench) -> Outcome:
-    """Calibrates a fitted candidate and writes its components."""
-    part, route, notes = prepared.part, prepared.part.route, dict(prepared.notes)
+def finish(prepared: Prepared, fitted: Found, truth: np.ndarray, bench: Bench) -> Outcome:
+    """Calibrates a fitted candidate and writes its components.
+
+    Args:
+        prepared: Its own modules have the weights of the best validation.
+        fitted: Its answers, and those of its copies where there are any.
+        truth: ``(V,)``, what should have been answered.
+        bench: The task's surroundings.
+
+    Raises:
+        CandidateError: It could not be fitted, or a logit is not finite.
+    """
+    notes = dict(prepared.notes)
     if isinstance(fitted, CandidateError):
         raise fitted
     if isinstance(fitted, GivenUp):
         status = f"rejected: below {fitted.bar:.4f} at validation {len(fitted.curve) - 1}"
         return Outcome(status, max(fitted.curve), fitted.curve, {}, notes)
-    if fitted is not None:
-        curve, logits, answers, notes["best"] = fitted.curve, fitted.logits, fitted.answers, fitted.best
-    else:
-        with bench.spent.on("validation"):
-            logits = part.all_logits(prepared.validation)
-            curve, answers = (_quality(bench)(logits),), (logits.argmax(1),)
-    if not np.isfinite(logits).all():
+    if prepared.candidate.genome.head.trained:
+        notes["best"] = fitted.best
+    if not np.isfinite(fitted.logits).all():
         raise CandidateError("a validation logit is not a finite number")
-    head = part.own["head"]
+    head = prepared.part.own["head"]
     assert isinstance(head, Head | MultipathHead)
-    labels = bench.images.task.validation.labels
-    notes["temperature"] = calibrate(head, logits, labels)
-    notes["right"] = pack([given == labels for given in answers])
+    notes["temperature"] = calibrate(head, fitted.logits, truth)
+    notes["right"] = pack([given == truth for given in fitted.answers])
+    return Outcome("ok", max(fitted.curve), fitted.curve, write_own(prepared, bench), notes)
+
+
+def write_own(prepared: Prepared, bench: Bench) -> dict[str, str]:
+    """Writes a candidate's own modules; slot to digest."""
+    own = prepared.part.own
     with bench.spent.on("archive"):
-        trained = {
+        return {
             node.slot: bench.write(
-                part.own[node.slot].state_dict(), component_spec(node, part.own[node.slot], bench.layout)
+                own[node.slot].state_dict(), component_spec(node, own[node.slot], bench.layout)
             )
-            for node in route.nodes
+            for node in prepared.part.route.nodes
             if node.open
         }
-    return Outcome("ok", max(curve), tuple(curve), trained, notes)
 
 
-def _quality(bench: Bench) -> Callable[[np.ndarray], float]:
-    """From validation logits to the task's metric."""
-    task = bench.images.task
-    return lambda logits: metrics.score(task.metric, logits.argmax(1), task.validation.labels)
+def _quality(prepared: Prepared, bench: Bench) -> Callable[[np.ndarray], float]:
+    """From logits of the images that are answered to the task's metric."""
+    return lambda logits: metrics.score(bench.images.task.metric, logits.argmax(1), prepared.truth)
+
+
+def _read_the_same(a: Route, b: Route) -> bool:
+    """Whether two routes' open parts are run from the same outputs of frozen nodes, or from pixels alone."""
+    here, there = a.keys(), b.keys()
+    return a.frontier == b.frontier and all(here[i] == there[i] for i in a.frontier if i != PIXELS)
 
 
 def _inputs(

@@ -152,6 +152,30 @@ def test_shares_of_all_routes_and_the_root_sum_to_all_live_parameters(
     assert shares == pytest.approx(sum(size[component] for component in live) + heads)
 
 
+def test_copies_without_a_part_are_charged_as_fits_and_every_left_out_image_as_an_answer(
+    workshop: Workshop,
+) -> None:
+    genome = workshop.genome(4, 2, epochs=3, views=2)
+    crossed = replace(pricing(workshop), folds=3).cost(genome)
+    whole = pricing(workshop).cost(genome)
+    work = line_multiply_adds(workshop.layout, 4, (), 32)
+    head = workshop.layout.channels[3] * 3
+    # Three copies on two thirds each: as much again as two fits on all; all images answered at three validations.
+    trained, forward = 2 * 45 * 3, 2 * 45 + 45 * (2 + 1)
+    assert crossed.images - whole.images == trained + forward
+    assert crossed.multiply_adds - whole.multiply_adds == (sum(work[2:]) + head) * (3 * trained + forward)
+    kept = ("active_parameters", "added_parameters", "accounted_parameters", "inference")
+    assert all(getattr(crossed, name) == getattr(whole, name) for name in kept)
+
+
+def test_every_copys_solution_is_charged(workshop: Workshop) -> None:
+    solved, free = workshop.genome(4, 4, head="ridge"), workshop.genome(4, 4, head="nearest_mean")
+    prices = replace(pricing(workshop), folds=3)
+    width = workshop.layout.channels[3]
+    price = ridge_multiply_adds(45, width) + 3 * ridge_multiply_adds(30, width)
+    assert prices.cost(solved).multiply_adds - prices.cost(free).multiply_adds == pytest.approx(price)
+
+
 def test_a_head_in_closed_form_is_charged_its_solution(workshop: Workshop) -> None:
     solved = workshop.genome(4, 4, head="ridge")
     started = workshop.genome(4, 4, head_start="ridge")

@@ -1,0 +1,76 @@
+"""Which weights a task has trained already, and their copies that were fitted without a part of its images.
+
+A copy of a child must not start from weights that have learned the images it is to answer
+(:mod:`evo_mtl.training.cross_validation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.genome.genome import AdapterGene, Genome
+
+Copies = Mapping[str, Sequence[str]]
+"""A component that the task trained, to its copies, one for each part left out; empty where there are none."""
+
+
+def known_copies(evaluations: Iterable[Evaluation], former: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Components that a task has trained so far, each with its copies.
+
+    Args:
+        evaluations: Of the task's turn, committed.
+        former: Components that it trained in an earlier search.
+    """
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(former, ())
+    for evaluation in evaluations:
+        started = named(evaluation.candidate.genome)
+        for slot, component in evaluation.trained.items():
+            if component not in started:  # weights that training left as they were are nobody's news
+                noted = evaluation.notes.get("copies", ())
+                found[component] = tuple(copy[slot] for copy in noted)
+    return found
+
+
+def copies_for(candidates: Iterable[Candidate], known: Copies) -> dict[str, tuple[str, ...]]:
+    """What of all known copies concerns some candidates."""
+    wanted = set().union(*(named(candidate.genome) for candidate in candidates))
+    return {component: tuple(known[component]) for component in sorted(wanted & known.keys())}
+
+
+def named(genome: Genome) -> set[str]:
+    """Components that a genome starts from."""
+    found: set[str | None] = {genome.head.component, *(gene.component for gene in genome.stages)}
+    found.update(gene.component for gene in genome.adapters)
+    for path in genome.paths:
+        found.update(path.stages, (gene.component for gene in path.adapters))
+    return {component for component in found if component is not None}
+
+
+def copy_of(genome: Genome, copies: Copies, part: int) -> Genome:
+    """The genome on the weights that were fitted without a part.
+
+    Args:
+        genome: Names components; those without copies stay.
+        copies: None of them empty.
+        part: Which.
+    """
+
+    def other(component: str) -> str:
+        return copies[component][part] if component in copies else component
+
+    def adapter(gene: AdapterGene) -> AdapterGene:
+        return gene if gene.component is None else replace(gene, component=other(gene.component))
+
+    head = genome.head
+    return replace(
+        genome,
+        stages=tuple(replace(gene, component=other(gene.component)) for gene in genome.stages),
+        adapters=tuple(map(adapter, genome.adapters)),
+        head=head if head.component is None else replace(head, component=other(head.component)),
+        paths=tuple(
+            replace(path, stages=tuple(map(other, path.stages)), adapters=tuple(map(adapter, path.adapters)))
+            for path in genome.paths
+        ),
+    )
