@@ -122,6 +122,7 @@ def _to_bytes(cursor: Cursor, fold: Fold) -> bytes:
         "root": fold.root,
         "tasks": table(fold.tasks),
         "looks": table(fold.looks),
+        "descriptors": fold.descriptors,
         "generations": [[name, [_plain(one) for one in done]] for name, done in fold.generations.items()],
         "routes": table(fold.routes),
         "answered": table(fold.answered),
@@ -154,5 +155,6 @@ def _from_bytes(data: bytes, lines: Lines) -> tuple[Cursor, str, ArchiveState]:
         name: tuple(record_from_json(data, lines) for data in done) for name, done in content["generations"]
     }
     tables: dict[str, Any] = {name: table(content[name]) for name in ("tasks", "looks", "routes", "answered")}
-    plain = {name: content[name] for name in ("run", "root", "passes", "stopped", "users", "replaced")}
+    names = ("run", "root", "descriptors", "passes", "stopped", "users", "replaced")
+    plain = {name: content[name] for name in names}
     return cursor, content["sha256"], ArchiveState(generations=generations, **tables, **plain)

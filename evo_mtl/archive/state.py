@@ -21,6 +21,7 @@ class ArchiveState:
         root: Components of the root trunk.
         tasks: Tasks by name, in order of arrival.
         looks: What cheap looks said of tasks whose turn is not over.
+        descriptors: Text that describes a task, of those that were looked at and are not private.
         generations: Committed generations, number 0 first, of tasks whose turn is not over.
         routes: The archived route of each finished task, in order of first arrival.
         answered: Tasks as they were when their route was found: whose classes its logits number.
@@ -34,6 +35,7 @@ class ArchiveState:
     root: Mapping | None = None
     tasks: Mapping[str, Mapping] = field(default_factory=dict)
     looks: Mapping[str, Mapping] = field(default_factory=dict)
+    descriptors: Mapping[str, str] = field(default_factory=dict)
     generations: Mapping[str, tuple[Mapping, ...]] = field(default_factory=dict)
     routes: Mapping[str, Mapping] = field(default_factory=dict)
     answered: Mapping[str, Mapping] = field(default_factory=dict)
@@ -76,7 +78,7 @@ class Fold:
         self.place, self.lines = place, lines
         self.run, self.root, self.replaced = start.run, start.root, start.replaced
         self.tasks, self.routes, self.answered = dict(start.tasks), dict(start.routes), dict(start.answered)
-        self.looks = dict(start.looks)
+        self.looks, self.descriptors = dict(start.looks), dict(start.descriptors)
         self.generations = {name: list(done) for name, done in start.generations.items()}
         self.passes, self.stopped, self.users = dict(start.passes), dict(start.stopped), Counter(start.users)
 
@@ -102,6 +104,7 @@ class Fold:
             root=self.root,
             tasks=dict(self.tasks),
             looks=dict(self.looks),
+            descriptors=dict(self.descriptors),
             generations={name: tuple(done) for name, done in self.generations.items()},
             routes=dict(self.routes),
             answered=dict(self.answered),
@@ -138,6 +141,9 @@ def _looks(fold: Fold, event: Event) -> None:
     if name in fold.looks or name in fold.generations:
         raise ValueError(f"looks at task {name!r}, whose search has begun")
     fold.looks[name] = record_of(event, fold.lines)
+    fold.descriptors.pop(name, None)
+    if "descriptor" in event.payload:
+        fold.descriptors[name] = _text(event.payload, "descriptor")
 
 
 def _generation(fold: Fold, event: Event) -> None:

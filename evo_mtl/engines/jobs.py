@@ -12,9 +12,9 @@ from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate, candidate_from_json
 from evo_mtl.evolution.copies import Copies, copies_for
 from evo_mtl.evolution.looks import LookRequest
-from evo_mtl.genome.genome import genome_from_json
+from evo_mtl.genome.genome import Genome, genome_from_json
 from evo_mtl.training.cross_validation import try_pooled
-from evo_mtl.training.looks import do_look
+from evo_mtl.training.looks import describe, do_look
 from evo_mtl.training.passes import Pass, do_pass
 from evo_mtl.training.trial import Bench, forgiving_memory, try_group
 
@@ -53,6 +53,11 @@ def look_job(request: LookRequest, max_images: int) -> Job:
     }
 
 
+def describe_job(genome: Genome, max_images: int) -> Job:
+    """The task's descriptor from the root trunk. Gives text, or nothing where that cannot be."""
+    return {"kind": "describe", "genome": genome.to_json(), "max_images": max_images}
+
+
 def do(job: Job, bench: Bench) -> Any:
     """Does a job; what it gives is plain data."""
     return _WORK[job["kind"]](job, bench)
@@ -80,10 +85,16 @@ def _look(job: Job, bench: Bench) -> Any:
     return None
 
 
+def _describe(job: Job, bench: Bench) -> Any:
+    with contextlib.suppress(CandidateError), forgiving_memory():
+        return describe(genome_from_json(job["genome"]), job["max_images"], bench)
+    return None
+
+
 def _candidates(job: Job) -> list[Candidate]:
     return [candidate_from_json(data) for data in job["candidates"]]
 
 
 _WORK: Mapping[str, Callable[[Job, Bench], Any]] = MappingProxyType(
-    {"trial": _trial, "pass": _pass, "look": _look}
+    {"trial": _trial, "pass": _pass, "look": _look, "describe": _describe}
 )

@@ -8,6 +8,7 @@ The journal keeps them, so that what they said can be held against what training
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,11 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from evo_mtl.evolution.candidate import Candidate, turn_address
+from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.descriptors import distances
 from evo_mtl.evolution.population import Founder
 from evo_mtl.genome.genome import RIDGE, Genome, HeadGene, StageGene, TapGene
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
-from evo_mtl.seeding import generator
+
+MOST_READ = 32
+"""Founders whose genomes are read in search of lines worth a look."""
 
 
 @dataclass(frozen=True)
@@ -84,31 +88,64 @@ def look_from_json(data: Mapping[str, Any]) -> Look:
     return Look(**{**data, "stages": tuple(data["stages"]), "alone": tuple(data["alone"])})
 
 
-def planned_looks(
-    space: SearchSpace, facts: TrunkFacts, founders: Sequence[Founder], seed: int, task: str, pass_: int = 1
-) -> tuple[LookRequest, ...]:
-    """The looks a task's search begins with; none where the space asks for none.
-
-    The root trunk at every listed size, and at the default size a bounded number of other tasks' routes,
-    drawn by address, so that a look costs the same whether ten tasks are archived or ten thousand.
-    """
-    rules = space.looks
-    if rules is None:
+def root_looks(space: SearchSpace, facts: TrunkFacts) -> tuple[LookRequest, ...]:
+    """Looks at the root trunk, at every listed size; none where the space asks for none."""
+    if space.looks is None:
         return ()
-    default = int(space.default("image_size"))
-    root = _line(tuple(StageGene(component) for component in facts.components), space, facts)
-    sizes = sorted({default, *rules.sizes})
-    requests = [LookRequest(None, root.with_values({"image_size": size})) for size in sizes]
-    rng = generator(seed, *turn_address(task, pass_), "looks")
-    for place in rng.permutation(len(founders))[: rules.parents]:
-        founder = founders[place]
-        if (
-            any(gene.component not in facts.components for gene in founder.genome.stages)
-            or founder.genome.adapters
-        ):
-            line = _line(founder.genome.stages, space, facts)
-            requests.append(LookRequest(founder.id, replace(line, adapters=founder.genome.adapters)))
-    return tuple(requests)
+    sizes = sorted({int(space.default("image_size")), *space.looks.sizes})
+    root = root_line(space, facts)
+    return tuple(LookRequest(None, root.with_values({"image_size": size})) for size in sizes)
+
+
+def parent_looks(
+    space: SearchSpace, facts: TrunkFacts, founders: Iterable[Founder]
+) -> tuple[LookRequest, ...]:
+    """Looks at other tasks' routes, at the default size; no more than the space says.
+
+    A route of root stages alone would say what the root says, and a line is looked at once, whoever shares
+    it. Few founders are gone through, so that a look costs the same whether ten tasks are archived or ten
+    thousand.
+
+    Args:
+        space: Says how many.
+        facts: The root trunk.
+        founders: The most promising first.
+    """
+    if space.looks is None:
+        return ()
+    lines: dict[Genome, str] = {}
+    for founder in itertools.islice(founders, MOST_READ):
+        genome = founder.genome
+        if len(lines) == space.looks.parents:
+            break
+        if genome.adapters or any(gene.component not in facts.components for gene in genome.stages):
+            line = replace(_line(genome.stages, space, facts), adapters=genome.adapters)
+            lines.setdefault(line, founder.id)
+    return tuple(LookRequest(id, line) for line, id in lines.items())
+
+
+def by_nearness(
+    founders: Sequence[Founder], own: str | None, descriptors: Mapping[str, str], rng: np.random.Generator
+) -> list[Founder]:
+    """Founders, those of the tasks most like this one first.
+
+    Those without a descriptor, and all of them where the task has none, are behind in a drawn order; so are
+    equals among themselves.
+
+    Args:
+        founders: Routes of other tasks.
+        own: The task's descriptor.
+        descriptors: Of archived tasks, by name.
+        rng: Source of that order.
+    """
+    shuffled = [founders[place] for place in rng.permutation(len(founders))]
+    apart = distances(own, [descriptors.get(founder.task) for founder in shuffled])
+    return [shuffled[place] for place in np.argsort(apart, kind="stable")]
+
+
+def root_line(space: SearchSpace, facts: TrunkFacts) -> Genome:
+    """The root trunk as looks read it, at the default size."""
+    return _line(tuple(StageGene(component) for component in facts.components), space, facts)
 
 
 def _line(stages: tuple[StageGene, ...], space: SearchSpace, facts: TrunkFacts) -> Genome:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from evo_mtl.files import canonical_json, digest
@@ -19,6 +20,9 @@ HEAD_KINDS = (LINEAR, RIDGE, PROJECTED_RIDGE, NEAREST_MEAN)
 MULTIPATH = "multipath"
 """The head of a route with further paths; it is made of a finished head by mutation alone."""
 Value = float | int | str | bool
+
+LATER_HYPERPARAMETERS: Mapping[str, Value] = MappingProxyType({"rand_augment": 0.0})
+"""Those that a genome need not have, with what is meant then: older genomes keep their digest."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class Genome:
         for key, value in self.hyperparameters:
             if key == name:
                 return value
-        raise KeyError(name)
+        return LATER_HYPERPARAMETERS[name]
 
     def get(self, name: str, default: Any) -> Any:
         """The value of a hyperparameter, or ``default`` where the search space has none of that name."""

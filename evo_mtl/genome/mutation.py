@@ -37,7 +37,8 @@ def step_data(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> d
     """The data hyperparameters of a generation: one draw around ``genome`` with the default ``mu``."""
     decide = evenly(float(space.default(MU)), rng)
     stepped = step_hyperparameters(genome, space, DATA_HYPERPARAMETERS, decide, rng)
-    return {name: stepped[name] for name in DATA_HYPERPARAMETERS}
+    held = dict(stepped.hyperparameters)
+    return {name: held[name] for name in DATA_HYPERPARAMETERS if name in held}
 
 
 def swap_head(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> Genome:

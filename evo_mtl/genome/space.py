@@ -14,7 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from evo_mtl.documents import Section, read_yaml, validate
 from evo_mtl.errors import ConfigError
-from evo_mtl.genome.genome import HEAD_KINDS, Value
+from evo_mtl.genome.genome import HEAD_KINDS, LATER_HYPERPARAMETERS, Value
 from evo_mtl.registry import suggestion
 
 DATA_HYPERPARAMETERS = (
@@ -27,6 +27,7 @@ DATA_HYPERPARAMETERS = (
     "contrast",
     "saturation",
     "hue",
+    "rand_augment",
 )
 """Drawn once a generation and shared by its children (Gesmundo 2022)."""
 
@@ -53,6 +54,7 @@ KNOWN_HYPERPARAMETERS: dict[str, Value] = {
     "head_start": "ridge",
     "adapter_width": 32,
     "projection_width": 1000,
+    **LATER_HYPERPARAMETERS,
 }
 """Every hyperparameter there is, with the value it has where a space does not list it."""
 
@@ -66,7 +68,7 @@ _CHOICES = {
 
 _LIMITS = {
     **dict.fromkeys(("mutation_probability", "warmup_share", "label_smoothing"), (0.0, 1.0)),
-    **dict.fromkeys(("brightness", "contrast", "saturation"), (0.0, 1.0)),
+    **dict.fromkeys(("brightness", "contrast", "saturation", "rand_augment"), (0.0, 1.0)),
     **dict.fromkeys(("crop_area_min", "crop_aspect_min"), (0.001, 1.0)),
     "momentum": (0.0, 0.9999),
     "hue": (0.0, 0.5),
@@ -183,7 +185,9 @@ class LookRules(Section):
     sizes: tuple[Annotated[int, Field(ge=8, le=1024)], ...] = Field(
         (), description="image sizes at which the root trunk is looked at, besides the default one"
     )
-    parents: int = Field(3, ge=0, description="routes of other tasks that are looked at")
+    parents: int = Field(
+        3, ge=0, le=8, description="routes of other tasks that are looked at, those of the most alike tasks"
+    )
     max_images: int = Field(3000, ge=2, description="most training images a look reads")
 
 
@@ -366,8 +370,10 @@ class SearchSpace(Section):
         return KNOWN_HYPERPARAMETERS[name] if listed is None else listed.default
 
     def defaults(self) -> dict[str, Value]:
-        """Every hyperparameter's starting value."""
-        return {name: self.default(name) for name in KNOWN_HYPERPARAMETERS}
+        """Every hyperparameter's starting value; of those that came later, only where the space names them."""
+        named = {*self.hyperparameters, *(name for seed in self.seeds for name in seed.values)}
+        unsaid = LATER_HYPERPARAMETERS.keys() - named
+        return {name: self.default(name) for name in KNOWN_HYPERPARAMETERS if name not in unsaid}
 
 
 def check_values(name: str, values: tuple[Value, ...], place: str = "") -> None:

@@ -15,7 +15,7 @@ from evo_mtl.engines.workbench import set_threads
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
-from evo_mtl.evolution.looks import planned_looks
+from evo_mtl.evolution.looks import root_looks
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
 from evo_mtl.network.layout import TrunkLayout
@@ -120,7 +120,7 @@ def planned_work(
     num_train = min(len(task.train), space.looks.max_images) if space.looks else 0
     looks = [
         look_work(request.genome, num_train, len(task.validation), layout)
-        for request in planned_looks(space, facts, (), seed, task.name)
+        for request in root_looks(space, facts)
     ]
     images = sum(cost.images for cost in costs) + sum(images for images, _ in looks)
     return len(costs), images, sum(cost.multiply_adds for cost in costs) + sum(work for _, work in looks)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from evo_mtl.archive.timings import append_timing
-from evo_mtl.engines.jobs import Job, look_job, pass_job, trial_job
+from evo_mtl.engines.jobs import Job, describe_job, look_job, pass_job, trial_job
 from evo_mtl.engines.local import MAX_ATTEMPTS, Engine
 from evo_mtl.engines.workbench import BenchPlan
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.copies import Copies
 from evo_mtl.evolution.looks import Look, LookRequest, look_from_json
 from evo_mtl.evolution.rejection import Bars
+from evo_mtl.genome.genome import Genome
 from evo_mtl.training.groups import stackable
 from evo_mtl.training.passes import planned_passes
 
@@ -54,6 +55,11 @@ class Trials:
             return {"parent": requests[place].parent, "image_size": requests[place].genome["image_size"]}
 
         return [look_from_json(result) for result in self._do(jobs, about) if result is not None]
+
+    def descriptor(self, genome: Genome, max_images: int) -> str | None:
+        """The task's descriptor from the root trunk, which was looked at before; ``None`` where there is none."""
+        found: list[str | None] = self._do([describe_job(genome, max_images)], lambda place: {})
+        return found[0]
 
     def generation(
         self,

@@ -18,21 +18,23 @@ from evo_mtl.archive.timings import append_timing
 from evo_mtl.engines.local import Engine
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.algorithms import algorithms
-from evo_mtl.evolution.candidate import Candidate, Evaluation, evaluation_from_json
+from evo_mtl.evolution.candidate import Candidate, Evaluation, evaluation_from_json, turn_address
 from evo_mtl.evolution.copies import Copies, known_copies
 from evo_mtl.evolution.fitness import fitness
-from evo_mtl.evolution.looks import Looks, look_from_json, planned_looks
+from evo_mtl.evolution.looks import Looks, look_from_json
 from evo_mtl.evolution.population import Founder, settled
 from evo_mtl.evolution.rejection import bars
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.network.assembly import assemble
 from evo_mtl.run import progress as tell
+from evo_mtl.run.first_looks import first_looks
 from evo_mtl.run.ground import Ground
 from evo_mtl.run.incumbent import incumbent
 from evo_mtl.run.luck import corrected
 from evo_mtl.run.model import fingerprint
 from evo_mtl.run.trials import Trials
 from evo_mtl.run.usage import in_use, trained_before, written
+from evo_mtl.seeding import generator
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Task
 from evo_mtl.training.pricing import Pricing
@@ -238,12 +240,14 @@ def _looks(ground: Ground, pass_: int, task: Task, founders: Sequence[Founder], 
         looks = Looks(tuple(map(look_from_json, ground.state.looks[task.name]["looks"])))
         _tell_looks(ground, task.name, looks, 0.0, replayed=True)
         return looks
-    requests = planned_looks(space, ground.facts, founders, ground.config.seed, task.name, pass_)
-    if space.looks is None or not requests:
+    if space.looks is None:
         return Looks()
     start = time.monotonic()
-    looks = Looks(tuple(trials.looks(requests, space.looks.max_images)))
-    ground.commit("looks", task=task.name, looks=[look.to_json() for look in looks.all], **_said(pass_))
+    rng = generator(ground.config.seed, *turn_address(task.name, pass_), "looks")
+    looks, own = first_looks(space, ground.facts, founders, ground.state.descriptors, trials, rng)
+    told = {"descriptor": own} if own and not ground.state.tasks[task.name]["private"] else {}
+    seen = [look.to_json() for look in looks.all]
+    ground.commit("looks", task=task.name, looks=seen, **told, **_said(pass_))
     seconds = round(time.monotonic() - start, 3)
     append_timing(ground.folder.timings, task=task.name, looks=len(looks.all), seconds=seconds)
     _tell_looks(ground, task.name, looks, seconds, replayed=False)

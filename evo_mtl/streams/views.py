@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from evo_mtl.seeding import AddressPart, generator
+from evo_mtl.streams.rand_augment import NUM_DRAWS, rand_augmented
 
 # weights of red, green and blue in grey (ITU-R BT.601), as PIL and torchvision have them
 GREY = np.array([0.299, 0.587, 0.114])
@@ -26,6 +27,7 @@ def view(
     contrast: float = 0.0,
     saturation: float = 0.0,
     hue: float = 0.0,
+    rand_augment: float = 0.0,
 ) -> np.ndarray:
     """One view of every image.
 
@@ -41,12 +43,13 @@ def view(
         contrast: Distance from the image's mean grey.
         saturation: Distance of each pixel from its own grey.
         hue: Turn of the colour circle, from [-hue, hue] (0.5 is half a turn).
+        rand_augment: Strength of two operations drawn at the end, in [0, 1]; 0 for none.
 
     Returns:
         ``(N, S, S, 3)`` uint8. Image ``i`` depends on (seed, address, index, i) and itself only.
 
     References:
-        Szegedy 2015 (random resized crops), Howard 2013 (colour).
+        Szegedy 2015 (random resized crops), Howard 2013 (colour), Cubuk 2020 (RandAugment).
     """
     if index == 0:
         return images.copy()
@@ -59,7 +62,8 @@ def view(
         new = _cropped(image, size, draws[:4], crop_area_min, crop_aspect_min)
         if flip and draws[4] < 0.5:
             new = new[:, ::-1]
-        out[i] = _coloured(new, draws[5:], strengths) if any(strengths) else new
+        new = _coloured(new, draws[5:], strengths) if any(strengths) else new
+        out[i] = rand_augmented(new, rand_augment, rng.random(NUM_DRAWS)) if rand_augment else new
     return out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from evo_mtl.evolution.descriptors import descriptor
 from evo_mtl.evolution.looks import Look, LookRequest
 from evo_mtl.files import digest
 from evo_mtl.genome.genome import Genome
@@ -28,12 +29,7 @@ def do_look(request: LookRequest, max_images: int, bench: Bench) -> Look:
     """
     genome, task = request.genome, bench.images.task
     route = assemble(genome, bench.layout.mean, bench.layout.std)
-    key, pixels = bench.images.train(genome, 0)
-    rows = np.arange(len(pixels))
-    if len(rows) > max_images:
-        rng = generator(bench.seed, "task", task.name, "look images")
-        rows = np.sort(rng.permutation(len(pixels))[:max_images])
-        key, pixels = f"{key} rows {digest(rows.tobytes())}", pixels[rows]
+    rows, key, pixels = _training_images(genome, max_images, bench)
     labels, truth = task.train.labels[rows], task.validation.labels
     train = _taps(route, key, pixels, bench)
     validation = _taps(route, *bench.images.validation(genome), bench)
@@ -54,6 +50,29 @@ def do_look(request: LookRequest, max_images: int, bench: Bench) -> Look:
     return Look(
         request.parent, genome["image_size"], stages, alone, together, len(truth), images, multiply_adds
     )
+
+
+def describe(genome: Genome, max_images: int, bench: Bench) -> str | None:
+    """The task's descriptor, from what a look at the root trunk has pooled and kept.
+
+    Args:
+        genome: The root trunk as looks read it.
+        max_images: As the look was told.
+        bench: The task's surroundings.
+    """
+    _, key, pixels = _training_images(genome, max_images, bench)
+    return descriptor(_taps(assemble(genome, bench.layout.mean, bench.layout.std), key, pixels, bench))
+
+
+def _training_images(genome: Genome, max_images: int, bench: Bench) -> tuple[np.ndarray, str, np.ndarray]:
+    """Places, key and pixels of the training images that a look reads."""
+    key, pixels = bench.images.train(genome, 0)
+    rows = np.arange(len(pixels))
+    if len(rows) > max_images:
+        rng = generator(bench.seed, "task", bench.images.task.name, "look images")
+        rows = np.sort(rng.permutation(len(pixels))[:max_images])
+        key, pixels = f"{key} rows {digest(rows.tobytes())}", pixels[rows]
+    return rows, key, pixels
 
 
 def look_work(genome: Genome, num_train: int, num_validation: int, layout: TrunkLayout) -> tuple[int, float]:

@@ -27,7 +27,7 @@ from evo_mtl.engines.workbench import BenchPlan, set_threads
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
-from evo_mtl.evolution.looks import Looks, planned_looks
+from evo_mtl.evolution.looks import Looks
 from evo_mtl.evolution.population import Founder, settled
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.genome.genome import Genome, as_founder
@@ -37,8 +37,10 @@ from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.run.config import make_config
+from evo_mtl.run.first_looks import first_looks
 from evo_mtl.run.root import read_root, write_root
 from evo_mtl.run.trials import Trials
+from evo_mtl.seeding import generator
 from evo_mtl.streams.config import TaskConfig, read_stream
 from evo_mtl.streams.task import load_images, open_task, open_test
 from evo_mtl.testing.worlds import write_space, write_stream
@@ -192,6 +194,7 @@ def _searched(side: Side, stream: str, tasks: Sequence[TaskConfig], folder: Path
     store = ComponentStore(folder)
     layout, facts = read_root(write_root(space.trunk, store))
     founders: list[Founder] = []
+    descriptors: dict[str, str] = {}
     for number, one in enumerate(tasks):
         task = open_task(one)
         pricing = Pricing(
@@ -225,8 +228,12 @@ def _searched(side: Side, stream: str, tasks: Sequence[TaskConfig], folder: Path
             lambda c, pricing=pricing: pricing.cost(c.genome).multiply_adds,  # type: ignore[misc]
         )
         start = time.process_time()
-        requests = planned_looks(space, facts, founders, 0, task.name) if side.keeping else ()
-        looks = Looks(tuple(trials.looks(requests, space.looks.max_images))) if space.looks else Looks()
+        looks = Looks()
+        if side.keeping:
+            looks, own = first_looks(
+                space, facts, founders, descriptors, trials, generator(0, "task", task.name)
+            )
+            descriptors |= {task.name: own} if own else {}
         turn = Turn(
             World(task.name, 0, space, facts, tuple(founders), pricing, looks),
             algorithms.get(space.algorithm),

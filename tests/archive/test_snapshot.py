@@ -32,6 +32,7 @@ def path(tmp_path: Path) -> Path:
         archive.append("root", components=["aa"])
         fill(archive, "b", "a")
         archive.append("task", name="c")
+        archive.append("looks", task="c", looks=[], descriptor="of c")
         archive.append("generation", task="c", number=0, evaluations=[1])
         archive.snapshot()
         archive.append("generation", task="c", number=1, evaluations=[2])
@@ -56,6 +57,7 @@ def test_the_state_from_a_snapshot_is_the_state_from_all_lines(path: Path) -> No
     assert from_snapshot == replay(read_journal(path))
     assert list(from_snapshot.routes) == ["b", "a"]
     assert from_snapshot.users == {"aa": 2, "bb": 2}
+    assert from_snapshot.descriptors == {"c": "of c"}
     snapshot_path(path).unlink()
     assert read_state(path) == from_snapshot
 

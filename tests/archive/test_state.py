@@ -103,3 +103,24 @@ def test_a_stop_by_the_clock_tells_the_pass_and_must_come_after_the_generations_
     assert replay(events(RUN, TASK, FIRST, ROUTE, AGAIN, later)).stopped == {"digits": 2}
     with pytest.raises(CorruptionError, match=r":3: .*did not have"):
         replay(events(RUN, TASK, stop))
+
+
+def looks(**more):
+    return ("looks", {"task": "digits", "looks": [], **more})
+
+
+def test_a_descriptor_outlives_the_looks_it_came_with_until_the_task_is_looked_at_again():
+    told = [RUN, TASK, looks(descriptor="abc"), FIRST, ROUTE]
+    assert replay(events(*told)).looks == {}
+    assert replay(events(*told)).descriptors == {"digits": "abc"}
+    assert replay(events(*told, TASK, looks(descriptor="abd"))).descriptors == {"digits": "abd"}
+    assert replay(events(*told, TASK, looks())).descriptors == {}
+
+
+def test_looks_of_a_journal_that_knew_no_descriptors_leave_none():
+    assert replay(events(RUN, TASK, looks(), FIRST, ROUTE)).descriptors == {}
+
+
+def test_a_descriptor_that_is_no_text_is_refused_with_its_line():
+    with pytest.raises(CorruptionError, match=r"journal\.jsonl:3: expected a text under 'descriptor', met 3"):
+        replay(events(RUN, TASK, looks(descriptor=3)))

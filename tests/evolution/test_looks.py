@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from evo_mtl.evolution.budget import affordable
 from evo_mtl.evolution.candidate import Candidate
-from evo_mtl.evolution.looks import Look, Looks, line_of, look_from_json, planned_looks, rank_correlation
+from evo_mtl.evolution.descriptors import descriptor
+from evo_mtl.evolution.looks import (
+    MOST_READ,
+    Look,
+    Looks,
+    by_nearness,
+    line_of,
+    look_from_json,
+    parent_looks,
+    rank_correlation,
+    root_looks,
+)
 from evo_mtl.evolution.mu2net import mu2net, mu2net_plus
 from evo_mtl.evolution.population import Founder, Population
 from evo_mtl.evolution.turn import Algorithm, seed_candidates
@@ -42,23 +55,49 @@ def founder(name: str, own_from: int = 5) -> Founder:
     return Founder(name, replace(genome, stages=stages))
 
 
+def a_descriptor(seed: int) -> str:
+    """Of a task of 60 images at two depths."""
+    rng = np.random.default_rng(seed)
+    found = descriptor([rng.gamma(2.0, rng.random(width) + 0.1, (60, width)) for width in (16, 40)])
+    assert found is not None
+    return found
+
+
 def look(parent: str | None, size: int, *alone: float, together: float = 0.0) -> Look:
     return Look(parent, size, (1, 3, 7)[: len(alone)], alone, together, 400, 500, 1e6)
 
 
 def test_the_root_is_looked_at_in_every_size_and_a_bounded_number_of_other_routes_at_the_default() -> None:
     founders = [founder(f"t{i}") for i in range(50)]
-    requests = planned_looks(looking(), FACTS, founders, 0, "here")
-    assert [(r.parent, r.genome["image_size"]) for r in requests[:3]] == [(None, 32), (None, 48), (None, 64)]
-    others = requests[3:]
-    assert len(others) == 2
-    assert all(r.parent in {one.id for one in founders} and r.genome["image_size"] == 48 for r in others)
-    assert requests == planned_looks(looking(), FACTS, founders, 0, "here")
-    assert others != planned_looks(looking(), FACTS, founders, 0, "there")[3:]
+    of_root, others = root_looks(looking(), FACTS), parent_looks(looking(), FACTS, founders)
+    assert [(r.parent, r.genome["image_size"]) for r in of_root] == [(None, 32), (None, 48), (None, 64)]
+    assert [(r.parent, r.genome["image_size"]) for r in others] == [("task:t0", 48), ("task:t1", 48)]
+    assert parent_looks(a_space(looks={"parents": 0}), FACTS, founders) == ()
+
+
+def test_a_task_that_is_a_copy_of_an_archived_one_has_it_first_among_fifty() -> None:
+    founders = [founder(f"t{i}") for i in range(50)]
+    described = {f"t{i}": a_descriptor(i) for i in range(50)}
+    for copied in (0, 17, 49):
+        order = by_nearness(founders, a_descriptor(copied), described, np.random.default_rng(0))
+        assert order[0].task == f"t{copied}"
+        assert {one.task for one in order} == set(described)
+
+
+def test_tasks_without_a_descriptor_come_behind_the_others_in_a_drawn_order() -> None:
+    founders = [founder(f"t{i}") for i in range(20)]
+    described = {"t3": a_descriptor(3), "t12": a_descriptor(12)}
+    order = [one.task for one in by_nearness(founders, a_descriptor(12), described, np.random.default_rng(0))]
+    assert order[:2] == ["t12", "t3"]
+    drawn = [one.task for one in by_nearness(founders, None, described, np.random.default_rng(0))]
+    assert order[2:] == [name for name in drawn if name not in described]
+    assert drawn == [one.task for one in by_nearness(founders, None, described, np.random.default_rng(0))]
+    assert drawn != [one.task for one in by_nearness(founders, None, described, np.random.default_rng(1))]
+    assert drawn != sorted(drawn)
 
 
 def test_every_line_that_is_looked_at_is_legal_frozen_and_read_at_each_group_end_it_has() -> None:
-    for request in planned_looks(looking(), FACTS, [founder("other")], 0, "here"):
+    for request in (*root_looks(looking(), FACTS), *parent_looks(looking(), FACTS, [founder("other")])):
         assert illegality(request.genome) is None
         assert not any(gene.open for gene in request.genome.stages)
         ends = {1, 3, 7} if request.parent is None else {1, 3, 5}
@@ -66,11 +105,32 @@ def test_every_line_that_is_looked_at_is_legal_frozen_and_read_at_each_group_end
 
 
 def test_a_route_that_is_the_root_trunk_is_not_looked_at_again() -> None:
-    assert len(planned_looks(looking(), FACTS, [founder("same", own_from=9)], 0, "here")) == 3
+    same, other = founder("same", own_from=9), founder("other")
+    assert [one.parent for one in parent_looks(looking(), FACTS, [same, other])] == ["task:other"]
+
+
+def test_a_line_that_two_routes_share_is_looked_at_once() -> None:
+    first, last = founder("first"), founder("last")
+    sharing = Founder("sharing", first.genome)
+    found = parent_looks(looking(), FACTS, [first, sharing, last])
+    assert [one.parent for one in found] == ["task:first", "task:last"]
+
+
+def test_however_many_routes_are_archived_few_are_read_for_a_line_worth_a_look() -> None:
+    read = []
+
+    def reading() -> Iterator[Founder]:
+        for i in range(1000):
+            read.append(i)
+            yield founder(f"t{i}", own_from=9)
+
+    assert parent_looks(looking(), FACTS, reading()) == ()
+    assert len(read) == MOST_READ
 
 
 def test_a_space_without_looks_asks_for_none_and_its_seeds_may_not_follow_any() -> None:
-    assert planned_looks(a_space(), FACTS, [founder("other")], 0, "here") == ()
+    assert root_looks(a_space(), FACTS) == ()
+    assert parent_looks(a_space(), FACTS, [founder("other")]) == ()
     with pytest.raises(Exception, match="the space has no looks to follow"):
         a_space(seeds=[{"name": "tune", "follow": ["depth"]}])
 

@@ -153,3 +153,11 @@ def test_depth_ridge_reads_every_group_end_behind_the_first_group() -> None:
     assert ridge.taps == (TapGene(3, 1), TapGene(3, 2), TapGene(7, 1))
     assert ridge.head == HeadGene("ridge")
     assert ridge.first_open == ridge.depth == 8
+
+
+def test_a_genome_that_was_written_before_there_was_rand_augment_has_none_of_it() -> None:
+    old = genome_from_json(GENOME.to_json())
+    assert old["rand_augment"] == 0.0
+    assert old == GENOME
+    with pytest.raises(KeyError):
+        old["rand_augmentation"]

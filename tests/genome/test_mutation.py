@@ -160,11 +160,20 @@ def test_hyperparameters_step_with_probability_mu(rng: np.random.Generator) -> N
 def test_data_hyperparameters_are_drawn_apart_and_never_by_a_child(rng: np.random.Generator) -> None:
     genome = linear()
     drawn = [step_data(genome, SPACE, rng) for _ in range(100)]
-    assert {frozenset(d) for d in drawn} == {frozenset(DATA_HYPERPARAMETERS)}
+    assert {frozenset(d) for d in drawn} == {frozenset(DATA_HYPERPARAMETERS) - {"rand_augment"}}
     assert {d["image_size"] for d in drawn} == {32, 48, 64}
     for _ in range(100):
         child = mutate(genome, SPACE, FACTS, rng)
         assert all(child[name] == genome[name] for name in DATA_HYPERPARAMETERS)
+
+
+def test_a_strength_of_rand_augment_is_drawn_where_the_space_lists_it() -> None:
+    listed = {"mutation_probability": {"values": [0.3], "default": 0.3}}
+    listed["rand_augment"] = {"values": [0.0, 0.1, 0.3], "default": 0.1}
+    space = a_space(hyperparameters=listed)
+    genome = seed_genome(space.seeds[1], space, FACTS)
+    drawn = {step_data(genome, space, np.random.default_rng(i))["rand_augment"] for i in range(100)}
+    assert drawn == {0.0, 0.1, 0.3}
 
 
 def reached(mutation, tries: int = 300) -> set[Genome]:

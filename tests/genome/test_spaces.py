@@ -130,3 +130,21 @@ def test_an_unknown_space_is_answered_with_a_near_name() -> None:
 def test_a_space_survives_being_written_down() -> None:
     space = a_space()
     assert parse(SearchSpace, space.model_dump(mode="json")) == space
+
+
+def test_genomes_say_a_strength_of_rand_augment_only_where_the_space_names_it() -> None:
+    facts, listed = trunk_facts(), {"rand_augment": {"values": [0.0, 0.3], "default": 0.3}}
+    with_value = {"name": "a", "values": {"rand_augment": 0.5}}
+    for space, said in (
+        (a_space(), None),
+        (a_space(hyperparameters=listed), 0.3),
+        (a_space(seeds=[{"name": "b"}, with_value]), 0.0),
+    ):
+        genome = seed_genome(space.seeds[0], space, facts)
+        assert dict(genome.hyperparameters).get("rand_augment") == said
+        assert genome["rand_augment"] == (said or 0.0)
+
+
+def test_no_more_than_eight_other_routes_are_ever_looked_at() -> None:
+    with pytest.raises(ConfigError, match="parents"):
+        a_space(looks={"parents": 9})

@@ -7,20 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evo_mtl.evolution.looks import LookRequest, planned_looks
+from evo_mtl.evolution.descriptors import descriptor
+from evo_mtl.evolution.looks import LookRequest, root_looks
 from evo_mtl.genome.space import TrunkFacts, read_space
 from evo_mtl.network.assembly import assemble
 from evo_mtl.testing.worlds import write_space
 from evo_mtl.training import looks as looks_module
 from evo_mtl.training.closed_form import choose_ridge, ridge_multiply_adds, standardise
 from evo_mtl.training.kept import frontier
-from evo_mtl.training.looks import do_look
+from evo_mtl.training.looks import describe, do_look
 from evo_mtl.training.trial import Bench
 from tests.training.worlds import Workshop
 
 
 def request(folder: Path, facts: TrunkFacts) -> LookRequest:
-    return planned_looks(read_space(str(write_space(folder))), facts, (), 0, "colours")[0]
+    return root_looks(read_space(str(write_space(folder))), facts)[0]
 
 
 def test_a_look_is_what_ridge_heads_on_each_depth_and_on_all_answer(
@@ -60,6 +61,27 @@ def test_a_look_reads_a_bounded_number_of_training_images_and_charges_those(
     assert part.images == 20 + len(bench.images.task.validation)
     assert part == do_look(asked, 20, workshop.bench(tmp_path / "other"))
     assert 0 < part.multiply_adds < whole.multiply_adds
+
+
+def test_a_task_is_described_by_what_its_look_at_the_root_pooled_and_kept(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, asked = workshop.bench(tmp_path / "cache"), request(tmp_path, workshop.facts)
+    elsewhere = describe(asked.genome, 1000, workshop.bench(tmp_path / "none", cache_bytes=0))
+    do_look(asked, 1000, bench)
+
+    def never(*_: object) -> None:
+        raise AssertionError("run again")
+
+    monkeypatch.setattr(type(bench.shared), "outputs", never)
+    said = describe(asked.genome, 1000, bench)
+    assert said == descriptor(taps(bench, asked, train=True)) == elsewhere
+
+
+def test_a_task_of_few_images_is_not_described(workshop: Workshop, tmp_path: Path) -> None:
+    asked = request(tmp_path, workshop.facts)
+    assert describe(asked.genome, 19, workshop.bench(tmp_path / "cache")) is None
+    assert describe(asked.genome, 20, workshop.bench(tmp_path / "cache")) is not None
 
 
 def test_a_look_says_the_same_where_nothing_can_be_kept(workshop: Workshop, tmp_path: Path) -> None:
