@@ -1,7 +1,7 @@
 """Who is tried: an evolutionary search over genomes and numbers, as ask and tell.
 
 * ``candidate`` - the records: a candidate, its cost, its finished evaluation
-* ``looks`` - what closed-form heads said before anything was trained, and what follows from it
+* ``looks`` - what closed-form heads said before anything was trained, and what follows from it; ``descriptors`` - whose task is alike
 * ``fitness`` - one score from quality and cost
 * ``population`` - those of a task that may become parents, by replay of what was told
 * ``parents`` - who becomes a parent

@@ -158,6 +158,16 @@ def test_another_route_is_the_parent_only_where_it_clearly_sees_more_at_the_same
     assert Looks((root,)).parent() is None
 
 
+def test_routes_that_clearly_see_more_than_the_root_are_ranked_and_no_others() -> None:
+    founders = [founder(f"t{i}") for i in range(6)]
+    root = look(None, 48, 0.8)  # its standard error is 0.02
+    seen = {"t1": 0.85, "t2": 0.95, "t3": 0.815, "t4": 0.5, "t5": 0.85}
+    looks = Looks((root, *(look(f"task:{name}", 48, quality) for name, quality in seen.items())))
+    assert [one.task for one in looks.ranked(founders)] == ["t2", "t1", "t5"]
+    assert looks.ranked(founders)[0].id == looks.parent()
+    assert Looks(looks.all[1:]).ranked(founders) == []
+
+
 def test_a_seed_that_follows_the_looks_has_their_size_depth_and_parent() -> None:
     other = founder("other", own_from=2)
     looks = Looks(
@@ -182,8 +192,7 @@ def test_a_seed_on_another_line_keeps_what_it_opens_and_takes_frozen_adapters_be
 
 def test_mu2net_plus_offers_looked_at_routes_first_where_the_space_asks_for_the_predicted_order() -> None:
     founders = tuple(founder(f"t{i}") for i in range(30))
-    looks = Looks((look("task:t7", 48, 0.9), look("task:t9", 48, 0.95)))
-    assert [one.task for one in looks.ranked(founders)] == ["t9", "t7"]
+    looks = Looks((look(None, 48, 0.8), look("task:t7", 48, 0.9), look("task:t9", 48, 0.95)))
 
     def first(algorithm: Algorithm, space: SearchSpace) -> set[str | None]:
         world = replace(a_world(space, founders), looks=looks)
