@@ -209,7 +209,8 @@ class Looks:
     def ranked(self, founders: Iterable[Founder]) -> list[Founder]:
         """Founders whose routes clearly see more than the root trunk, the best first.
 
-        Of 43 pairs of small tasks, children of the others were worse than those of the root trunk.
+        Measured on 43 pairs of tasks with 300 images: 9 of 14 children of such routes were better than the
+        root trunk's, and 5 of 29 children of the others.
         """
         seen = {look.parent: look.quality for look in self._promising}
         return sorted((one for one in founders if one.id in seen), key=lambda one: (-seen[one.id], one.id))
