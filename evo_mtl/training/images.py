@@ -43,19 +43,19 @@ class TaskImages:
 
     def train(self, genome: Genome, index: int) -> tuple[str, np.ndarray]:
         """Key and pixels of a view of the training images; view 0 is the images as they are."""
+        size = genome["image_size"]
+        if index == 0:
+            with self._spent.on("images"):
+                return self._key(self.task.train, size, {}), self._plain(self.task.train, size)
         options: dict[str, Any] = {
             n: genome[n] for n in DATA_HYPERPARAMETERS if n not in ("image_size", "views")
         }
-        size = genome["image_size"]
         address = ("views", self.task.name)
-        drawn = {**options, "view": index, "address": list(address)}
-        key = self._key(self.task.train, size, {} if index == 0 else drawn)
+        key = self._key(self.task.train, size, {**options, "view": index, "address": list(address)})
 
         def make() -> np.ndarray:
             plain = self._plain(self.task.train, size)
-            return (
-                plain if index == 0 else view(plain, seed=self._seed, address=address, index=index, **options)
-            )
+            return view(plain, seed=self._seed, address=address, index=index, **options)
 
         with self._spent.on("images"):
             return key, self._cache.get(key, make)
