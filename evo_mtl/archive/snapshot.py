@@ -129,6 +129,7 @@ def _to_bytes(cursor: Cursor, fold: Fold) -> bytes:
         "passes": fold.passes,
         "stopped": fold.stopped,
         "users": fold.users,
+        "choosable": {name: sorted(components) for name, components in fold.choosable.items()},
         "replaced": fold.replaced,
     }
     body = json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
@@ -157,4 +158,6 @@ def _from_bytes(data: bytes, lines: Lines) -> tuple[Cursor, str, ArchiveState]:
     tables: dict[str, Any] = {name: table(content[name]) for name in ("tasks", "looks", "routes", "answered")}
     names = ("run", "root", "descriptors", "passes", "stopped", "users", "replaced")
     plain = {name: content[name] for name in names}
-    return cursor, content["sha256"], ArchiveState(generations=generations, **tables, **plain)
+    choosable = {name: frozenset(components) for name, components in content["choosable"].items()}
+    state = ArchiveState(generations=generations, choosable=choosable, **tables, **plain)
+    return cursor, content["sha256"], state

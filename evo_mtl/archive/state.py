@@ -28,6 +28,7 @@ class ArchiveState:
         passes: How often each task was visited to the end, on the data that it has now.
         stopped: Tasks whose search a limit by the clock ended, and in which pass last.
         users: Component to the number of routes that name it.
+        choosable: Components of the candidates that may be chosen in the place of each task's route.
         replaced: How many routes took the place of an older one of their task.
     """
 
@@ -42,6 +43,7 @@ class ArchiveState:
     passes: Mapping[str, int] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
     users: Mapping[str, int] = field(default_factory=dict)
+    choosable: Mapping[str, frozenset[str]] = field(default_factory=dict)
     replaced: int = 0
 
 
@@ -81,6 +83,7 @@ class Fold:
         self.looks, self.descriptors = dict(start.looks), dict(start.descriptors)
         self.generations = {name: list(done) for name, done in start.generations.items()}
         self.passes, self.stopped, self.users = dict(start.passes), dict(start.stopped), Counter(start.users)
+        self.choosable = dict(start.choosable)
 
     def take(self, event: Event) -> None:
         """Folds in the next event.
@@ -111,6 +114,7 @@ class Fold:
             passes=dict(self.passes),
             stopped=dict(self.stopped),
             users=dict(self.users),
+            choosable=dict(self.choosable),
             replaced=self.replaced,
         )
 
@@ -157,14 +161,30 @@ def _generation(fold: Fold, event: Event) -> None:
 def _route(fold: Fold, event: Event) -> None:
     """A task's turn is over: this route counts from now on."""
     name, _ = _turn(fold, event.payload)
+    _answer(fold, name, event)
+    fold.answered[name] = fold.tasks[name]
+    _kept(fold, event)
+
+
+def _choice(fold: Fold, event: Event) -> None:
+    """Another kept candidate of a task whose turn is over: its route counts from now on."""
+    name = _known_task(fold, event.payload)
+    if name not in fold.routes or name in fold.looks or name in fold.generations:
+        raise ValueError(f"a choice for task {name!r}, whose search is not over")
+    _answer(fold, name, event)
+
+
+def _answer(fold: Fold, name: str, event: Event) -> None:
+    """A task's route is the one that this event holds."""
     if name in fold.routes:
         fold.replaced += 1
         fold.users.subtract(components_of(fold.routes[name]))
         fold.users = +fold.users  # without those that nobody uses now
     fold.users.update(components_of(event.payload))
     fold.routes[name] = record_of(event, fold.lines)
-    fold.answered[name] = fold.tasks[name]
-    _kept(fold, event)
+    fold.choosable.pop(name, None)
+    if kept := frozenset[str]().union(*map(components_of, event.payload.get("front", ()))):
+        fold.choosable[name] = kept
 
 
 def _kept(fold: Fold, event: Event) -> None:
@@ -194,13 +214,14 @@ _STEPS: Mapping[str, Callable[[Fold, Event], None]] = MappingProxyType(
         "generation": _generation,
         "route": _route,
         "kept": _kept,
+        "choice": _choice,
         "clock": _clock,
     }
 )
 
 
 def components_of(payload: Mapping) -> frozenset[str]:
-    """Digests of the components that a route event names."""
+    """Digests of the components that the route of an event, or of a member of its front, names."""
     nodes = payload.get("route", {}).get("nodes", ())
     return frozenset(node["component"] for node in nodes if node.get("component") is not None)
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import typer
 
 from evo_mtl.cli import spaces, tasks
+from evo_mtl.cli.choose import choose
 from evo_mtl.cli.evaluate import evaluate
 from evo_mtl.cli.interruption import Interrupted
 from evo_mtl.cli.predict import predict
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (search, resume, evaluate, predict, show):
+for command in (search, resume, evaluate, predict, show, choose):
     app.command()(command)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(spaces.app, name="spaces")

@@ -116,6 +116,7 @@ def details_text(found: dict[str, Any]) -> str:
             "",
             "lineage, the winner first:",
             table(["task", "candidate", "origin", "validation", "score"], lineage, left=(0, 1, 2)),
+            *_front(found["front"]),
             *_looks(found["hindsight"]),
         ]
     )
@@ -145,6 +146,30 @@ def _luck(found: dict[str, Any] | None, pooled: dict[str, Any] | None) -> list[s
         f"corrected for the luck of the best of {found['candidates']}: {found['quality']:.4f} "
         f"({found['low']:.4f} to {found['high']:.4f})",
     ]
+
+
+def _front(members: list[dict[str, Any]]) -> list[str]:
+    """Candidates that no other beat in everything, and which of them may be chosen."""
+    if not members:
+        return []
+    rows = [
+        [
+            one["candidate"],
+            f"{one['validation_quality']:.4f}",
+            f"{one['score']:.4f}",
+            short(one["added_parameters"]),
+            short(one["active_parameters"]),
+            short(one["multiply_adds"]),
+            "the route" if one["is_route"] else "kept" if one["kept"] else "",
+        ]
+        for one in members
+    ]
+    head = ["candidate", "validation", "score", "added", "active", "multiply-adds", ""]
+    what = "the front of quality, added parameters and multiply-adds, and the best by score:"
+    lines = ["", what, table(head, rows, left=(0, 6))]
+    if not all(one["kept"] for one in members):
+        lines.append("only the route was kept; with objective: {keep_front: true} another could be chosen")
+    return lines
 
 
 def _looks(found: dict[str, Any] | None) -> list[str]:

@@ -164,10 +164,13 @@ class Objective(Section):
     size_factor: float = Field(1.0, gt=0, le=1)
     compute_factor: float = Field(1.0, gt=0, le=1)
     root_shares: bool = Field(True, description="the root trunk counts as one of those who share its stages")
+    keep_front: bool = Field(
+        False, description="every candidate on a task's front is kept, so that another one may be chosen"
+    )
 
     @model_serializer(mode="wrap")
-    def _without_usual_shares(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(handler(self), "root_shares", True)
+    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without(_without(handler(self), "root_shares", True), "keep_front", False)
 
 
 class Budget(Section):

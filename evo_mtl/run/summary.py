@@ -18,6 +18,7 @@ from evo_mtl.evolution.candidate import OWN_ROUTE
 from evo_mtl.genome.genome import genome_from_json
 from evo_mtl.network.route import route_from_json
 from evo_mtl.registry import suggestion
+from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import open_run
 from evo_mtl.run.hindsight import hindsight
 
@@ -56,12 +57,7 @@ def task_details(path: str | Path, task: str) -> dict[str, Any]:
         InputError: No run, or no such task in it; suggests a near one.
     """
     folder, config, state = open_run(path)
-    if task not in state.routes:
-        if task in (waiting := [t.name for t in config.stream.tasks if t.name not in state.routes]):
-            raise RunError(f"task {task!r} has not been archived yet", folder.path)
-        known = ", ".join(state.routes) or "none yet"
-        near = suggestion(task, [*state.routes, *waiting])
-        raise InputError(f"unknown task {task!r}{near}; known: {known}", folder.path)
+    check_archived(task, state, config, folder.path)
     events = read_journal(folder.journal)
     history, owners = _history(events), _owners(state)
     store = folder.store()
@@ -74,7 +70,35 @@ def task_details(path: str | Path, task: str) -> dict[str, Any]:
         "hyperparameters": dict(event["genome"]["hyperparameters"]),
         "lineage": lineage(task, event["candidate"], history, state),
         "hindsight": hindsight(events, task),
+        "front": _front(event),
     }
+
+
+def check_archived(task: str, state: ArchiveState, config: RunConfig, place: Path) -> None:
+    """Raises ``InputError`` for a task that has no route; suggests a near one."""
+    if task not in state.routes:
+        if task in (waiting := [t.name for t in config.stream.tasks if t.name not in state.routes]):
+            raise RunError(f"task {task!r} has not been archived yet", place)
+        known = ", ".join(state.routes) or "none yet"
+        near = suggestion(task, [*state.routes, *waiting])
+        raise InputError(f"unknown task {task!r}{near}; known: {known}", place)
+
+
+def _front(event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was on the front of the search that found a route; nothing where an older version found it."""
+    return [
+        {
+            "candidate": one["candidate"],
+            "validation_quality": one["quality"],
+            "score": one["score"],
+            "active_parameters": one["cost"]["active_parameters"],
+            "added_parameters": one["cost"]["added_parameters"],
+            "multiply_adds": one["cost"]["inference"],
+            "is_route": one["candidate"] == event["candidate"],
+            "kept": "route" in one or one["candidate"] == event["candidate"],
+        }
+        for one in event.get("front", ())
+    ]
 
 
 @dataclass(frozen=True)
@@ -120,6 +144,8 @@ def _history(events: Iterable[Event]) -> History:
                 running[task] |= _former(found[task], running[task], *winners[task])
             found[task] = running[task]
             winners[task] = event.payload["candidate"], event.payload.get("pass", 1)
+        elif event.kind == "choice":
+            winners[event.payload["task"]] = event.payload["candidate"], event.payload.get("pass", 1)
     return found
 
 

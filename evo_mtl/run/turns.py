@@ -10,7 +10,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from evo_mtl.archive.state import components_of
@@ -22,12 +22,13 @@ from evo_mtl.evolution.candidate import Candidate, Evaluation, evaluation_from_j
 from evo_mtl.evolution.copies import Copies, known_copies
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.looks import Looks, look_from_json
-from evo_mtl.evolution.population import Founder, settled
+from evo_mtl.evolution.population import Founder
 from evo_mtl.evolution.rejection import bars
 from evo_mtl.evolution.turn import Turn, World
-from evo_mtl.network.assembly import assemble
+from evo_mtl.network.route import route_from_json
 from evo_mtl.run import progress as tell
 from evo_mtl.run.first_looks import first_looks
+from evo_mtl.run.front import archived, told_front
 from evo_mtl.run.ground import Ground
 from evo_mtl.run.incumbent import incumbent
 from evo_mtl.run.luck import corrected
@@ -192,30 +193,20 @@ def _archive(ground: Ground, turn: Turn, task: Task) -> None:
         ground.commit("kept", task=task.name, score=own.score, **said)
     else:
         trained |= components_of(ground.state.routes.get(task.name, {}))
-        _commit_route(ground, best, task.name, {**corrected(ground, population, task), **said})
+        trained |= ground.state.choosable.get(task.name, frozenset())
+        members = told_front(population, ground.layout, ground.config.space.objective.keep_front)
+        _commit_route(
+            ground, best, task.name, {"front": members, **corrected(ground, population, task), **said}
+        )
     ground.store.remove(sorted(trained - in_use(ground.state)))
     if ground.cache is None:  # of no use to the next task; a shared cache keeps to its bound
         shutil.rmtree(ground.folder.cache, ignore_errors=True)
 
 
 def _commit_route(ground: Ground, best: Evaluation, task: str, more: Mapping[str, Any]) -> None:
-    genome = settled(best)
-    route = assemble(genome, ground.layout.mean, ground.layout.std)
-    closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
-    ground.commit(
-        "route",
-        task=task,
-        candidate=best.candidate.id,
-        genome=genome.to_json(),
-        route=closed.to_json(),
-        quality=best.quality,
-        score=best.score,
-        cost=best.to_json()["cost"],
-        temperature=best.notes["temperature"],
-        fingerprint=fingerprint(closed, ground.shared),
-        **{key: best.notes[key] for key in ("pooled",) if key in best.notes},
-        **more,
-    )
+    found = archived(best, ground.layout)
+    answers = fingerprint(route_from_json(found["route"]), ground.shared)
+    ground.commit("route", task=task, fingerprint=answers, **found, **more)
 
 
 def _early_end(ground: Ground, turn: Turn) -> dict[str, Any]:

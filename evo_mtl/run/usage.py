@@ -11,10 +11,13 @@ from evo_mtl.genome.space import SearchSpace, TrunkFacts
 
 
 def in_use(state: ArchiveState) -> set[str]:
-    """Components of the root, of every route, and of unfinished turns: what candidates wrote or started from."""
+    """Components of the root, of routes, of those that may be chosen instead, and of unfinished turns.
+
+    Of a turn: what its candidates wrote or started from.
+    """
     used = {*(state.root["components"] if state.root else ()), *state.users}
     turns = state.generations.values()
-    return used.union(*map(written, turns), *map(_inherited, turns))
+    return used.union(*state.choosable.values(), *map(written, turns), *map(_inherited, turns))
 
 
 def written(generations: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -29,10 +32,11 @@ def written(generations: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def trained_before(state: ArchiveState, task: str) -> frozenset[str]:
-    """Components of a task's former route that are not the root's: the task may have trained them."""
+    """Components of a task's former route and kept front that are not the root's: the task may have trained them."""
     if task not in state.routes:
         return frozenset()
-    return components_of(state.routes[task]) - {*(state.root or {})["components"]}
+    found = components_of(state.routes[task]) | state.choosable.get(task, frozenset())
+    return found - {*(state.root or {})["components"]}
 
 
 def _inherited(generations: Iterable[Mapping[str, Any]]) -> set[str]:

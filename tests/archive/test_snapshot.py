@@ -9,8 +9,9 @@ import pytest
 
 from evo_mtl.archive import Archive, read_journal, read_state, replay
 from evo_mtl.archive import journal as journal_module
-from evo_mtl.archive.snapshot import snapshot_path
+from evo_mtl.archive.snapshot import FORMAT, snapshot_path
 from evo_mtl.errors import CorruptionError
+from evo_mtl.files import canonical_json, digest
 
 NODES = {"nodes": [{"component": "aa"}, {"component": None}, {"component": "bb"}]}
 
@@ -191,4 +192,20 @@ def test_a_route_that_replaces_another_gives_its_components_back(path: Path) -> 
         assert archive.state.replaced == 1
         archive.append("route", task="b", route=other, **{"pass": 2})
         assert archive.state.users == {"aa": 2, "new": 2}
+    assert read_state(path) == replay(read_journal(path))
+
+
+def test_what_may_be_chosen_is_in_a_snapshot_and_one_that_lacks_it_is_passed_over(path: Path) -> None:
+    with Archive(path) as archive:
+        archive.append("task", name="d")
+        front = [{"route": NODES}, {"route": {"nodes": [{"component": "cc"}]}}, {"candidate": "0/2"}]
+        archive.append("route", task="d", route=NODES, front=front)
+        archive.snapshot()
+    assert read_state(path).choosable == {"d": {"aa", "bb", "cc"}}
+    assert read_state(path) == replay(read_journal(path))
+    content = json.loads(snapshot_path(path).read_bytes().split(b"\n")[1])
+    del content["choosable"]
+    body = canonical_json(content)
+    head = canonical_json({"check": digest(body), "format": FORMAT})
+    snapshot_path(path).write_bytes(head + b"\n" + body + b"\n")
     assert read_state(path) == replay(read_journal(path))

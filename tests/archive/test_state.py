@@ -124,3 +124,36 @@ def test_looks_of_a_journal_that_knew_no_descriptors_leave_none():
 def test_a_descriptor_that_is_no_text_is_refused_with_its_line():
     with pytest.raises(CorruptionError, match=r"journal\.jsonl:3: expected a text under 'descriptor', met 3"):
         replay(events(RUN, TASK, looks(descriptor=3)))
+
+
+def node(component):
+    return {"nodes": [{"component": component}]}
+
+
+FRONT = [
+    {"candidate": "0/0", "route": node("a")},
+    {"candidate": "0/1", "route": node("b")},
+    {"candidate": "0/2"},
+]
+KEPT = ("route", {"task": "digits", "route": node("a"), "front": FRONT})
+CHOICE = ("choice", {"task": "digits", "route": node("b"), "front": FRONT})
+
+
+def test_a_choice_changes_the_route_and_its_users_and_neither_the_pass_nor_what_may_be_chosen():
+    before = replay(events(RUN, TASK, FIRST, KEPT))
+    state = replay(events(RUN, TASK, FIRST, KEPT, CHOICE))
+    assert before.choosable == state.choosable == {"digits": {"a", "b"}}
+    assert (before.users, state.users) == ({"a": 1}, {"b": 1})
+    assert state.routes == {"digits": CHOICE[1]}
+    assert (state.passes, state.answered, state.replaced) == ({"digits": 1}, {"digits": TASK[1]}, 1)
+
+
+def test_a_new_route_without_a_kept_front_leaves_nothing_to_choose():
+    later = ("route", {"task": "digits", "route": node("c"), "pass": 2})
+    assert replay(events(RUN, TASK, FIRST, KEPT, later)).choosable == {}
+
+
+@pytest.mark.parametrize("before", [[RUN, TASK], [RUN, TASK, FIRST, KEPT, AGAIN]])
+def test_a_choice_while_a_task_is_searched_is_refused(before):
+    with pytest.raises(CorruptionError, match="a choice for task 'digits', whose search is not over"):
+        replay(events(*before, CHOICE))

@@ -36,7 +36,9 @@ def test_help_loads_neither_torch_nor_numpy_nor_sklearn() -> None:
     assert "evaluate" in done.stdout
 
 
-@pytest.mark.parametrize("command_", ["search", "resume", "evaluate", "predict", "show", "tasks", "spaces"])
+@pytest.mark.parametrize(
+    "command_", ["search", "resume", "evaluate", "predict", "show", "choose", "tasks", "spaces"]
+)
 def test_every_command_has_help(command: Command, command_: str) -> None:
     answer = command(command_, "--help")
     assert answer.status == 0
@@ -234,3 +236,37 @@ def test_a_space_is_checked_against_its_trunk(command: Command, tmp_path: Path) 
     wrong = command("spaces", "check", file)
     assert wrong.status == 2
     assert "99" in wrong.err
+
+
+def test_choose_makes_another_candidate_the_route_and_show_marks_it(command: Command, world: Path) -> None:
+    more = ("--set", "objective.keep_front=true", "--set", "heads=[ridge, nearest_mean]")
+    seeds = "seeds=[{name: deep, taps: groups, head: ridge}, {name: flat, depth: 1, head: nearest_mean}]"
+    assert command(*_search(world), "--quiet", *more, "--set", seeds).status == 0
+    members = command("show", world / "run", "--task", "one", "--json").json["front"]
+    former = next(one["candidate"] for one in members if one["is_route"])
+    wanted = next(one["candidate"] for one in members if not one["is_route"])
+    line = ("choose", world / "run", "--task", "one", "--candidate", wanted)
+    answer = command(*line)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out.startswith(f"one: candidate {wanted} is the route, in the place of {former}: ")
+    assert command(*line).out.startswith(f"one: candidate {wanted} is the route already: ")
+    assert command(*line, "--json").json["candidate"] == wanted
+    assert f"{wanted} " in next(
+        text
+        for text in command("show", world / "run", "--task", "one").out.splitlines()
+        if "the route" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "candidate", "said"),
+    [("on", "0/0", "unknown task 'on'"), ("one", "7/7", "candidate '7/7' of task 'one' is not on the front")],
+)
+def test_a_choice_that_cannot_be_made_is_one_line_and_status_2(
+    task: str, candidate: str, said: str, command: Command, finished: Path
+) -> None:
+    before = (finished / "run" / "journal.jsonl").read_bytes()
+    answer = command("choose", finished / "run", "--task", task, "--candidate", candidate)
+    assert (answer.status, answer.out, answer.err.count("\n")) == (2, "", 1)
+    assert said in answer.err
+    assert (finished / "run" / "journal.jsonl").read_bytes() == before
