@@ -121,7 +121,7 @@ def with_own_ends(run: Path) -> Path:
             changed: Genome = settle(replace(genome, adapters=genes), trained)
             route = assemble(changed, layout.mean, layout.std)
             closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
-            journal.append("route", **{**event, "genome": changed.to_json(), "route": closed.to_json()})
+            journal.append("choice", **{**event, "genome": changed.to_json(), "route": closed.to_json()})
     return copy
 
 
