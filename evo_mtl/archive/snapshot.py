@@ -24,6 +24,8 @@ FORMAT = 1
 MOST_UNCOVERED = 2**20
 """Bytes of a journal that a running search leaves without a snapshot."""
 PIECE = 2**20
+PLAIN = ("run", "root", "descriptors", "passes", "offers", "arrived", "seen", "stopped", "users", "replaced")
+"""Parts of a state that are held whole."""
 
 
 def snapshot_path(journal: Path) -> Path:
@@ -127,6 +129,9 @@ def _to_bytes(cursor: Cursor, fold: Fold) -> bytes:
         "routes": table(fold.routes),
         "answered": table(fold.answered),
         "passes": fold.passes,
+        "offers": fold.offers,
+        "arrived": fold.arrived,
+        "seen": fold.seen,
         "stopped": fold.stopped,
         "users": fold.users,
         "choosable": {name: sorted(components) for name, components in fold.choosable.items()},
@@ -156,8 +161,7 @@ def _from_bytes(data: bytes, lines: Lines) -> tuple[Cursor, str, ArchiveState]:
         name: tuple(record_from_json(data, lines) for data in done) for name, done in content["generations"]
     }
     tables: dict[str, Any] = {name: table(content[name]) for name in ("tasks", "looks", "routes", "answered")}
-    names = ("run", "root", "descriptors", "passes", "stopped", "users", "replaced")
-    plain = {name: content[name] for name in names}
+    plain = {name: content[name] for name in PLAIN}
     choosable = {name: frozenset(components) for name, components in content["choosable"].items()}
     state = ArchiveState(generations=generations, choosable=choosable, **tables, **plain)
     return cursor, content["sha256"], state

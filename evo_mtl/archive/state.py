@@ -26,6 +26,9 @@ class ArchiveState:
         routes: The archived route of each finished task, in order of first arrival.
         answered: Tasks as they were when their route was found: whose classes its logits number.
         passes: How often each task was visited to the end, on the data that it has now.
+        offers: How many offers each task has had.
+        arrived: Place in the journal of the event that brought each route.
+        seen: Place in the journal up to which each task knew the other routes when its own was last decided on.
         stopped: Tasks whose search a limit by the clock ended, and in which pass last.
         users: Component to the number of routes that name it.
         choosable: Components of the candidates that may be chosen in the place of each task's route.
@@ -41,6 +44,9 @@ class ArchiveState:
     routes: Mapping[str, Mapping] = field(default_factory=dict)
     answered: Mapping[str, Mapping] = field(default_factory=dict)
     passes: Mapping[str, int] = field(default_factory=dict)
+    offers: Mapping[str, int] = field(default_factory=dict)
+    arrived: Mapping[str, int] = field(default_factory=dict)
+    seen: Mapping[str, int] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
     users: Mapping[str, int] = field(default_factory=dict)
     choosable: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -81,6 +87,8 @@ class Fold:
         self.run, self.root, self.replaced = start.run, start.root, start.replaced
         self.tasks, self.routes, self.answered = dict(start.tasks), dict(start.routes), dict(start.answered)
         self.looks, self.descriptors = dict(start.looks), dict(start.descriptors)
+        self.offers = dict(start.offers)
+        self.arrived, self.seen = dict(start.arrived), dict(start.seen)
         self.generations = {name: list(done) for name, done in start.generations.items()}
         self.passes, self.stopped, self.users = dict(start.passes), dict(start.stopped), Counter(start.users)
         self.choosable = dict(start.choosable)
@@ -112,6 +120,9 @@ class Fold:
             routes=dict(self.routes),
             answered=dict(self.answered),
             passes=dict(self.passes),
+            offers=dict(self.offers),
+            arrived=dict(self.arrived),
+            seen=dict(self.seen),
             stopped=dict(self.stopped),
             users=dict(self.users),
             choosable=dict(self.choosable),
@@ -185,6 +196,7 @@ def _answer(fold: Fold, name: str, event: Event) -> None:
     fold.choosable.pop(name, None)
     if kept := frozenset[str]().union(*map(components_of, event.payload.get("front", ()))):
         fold.choosable[name] = kept
+    fold.arrived[name] = event.index
 
 
 def _kept(fold: Fold, event: Event) -> None:
@@ -193,8 +205,21 @@ def _kept(fold: Fold, event: Event) -> None:
     if name not in fold.routes:
         raise ValueError(f"task {name!r} has no route to keep")
     fold.passes[name] = pass_
+    fold.seen[name] = event.index
     fold.looks.pop(name, None)
     fold.generations.pop(name, None)
+
+
+def _offer(fold: Fold, event: Event) -> None:
+    """An archived task was offered a route through newer components; it stands in the event if it was taken."""
+    name, number = _known_task(fold, event.payload), event.payload.get("number")
+    if number != (due := fold.offers.get(name, 0) + 1):
+        raise ValueError(f"offer {number!r} to task {name!r}; {due} is next")
+    if name not in fold.routes:
+        raise ValueError(f"an offer to task {name!r}, which has no route")
+    if event.payload.get("taken"):
+        _answer(fold, name, event)
+    fold.offers[name], fold.seen[name] = number, event.index
 
 
 def _clock(fold: Fold, event: Event) -> None:
@@ -215,6 +240,7 @@ _STEPS: Mapping[str, Callable[[Fold, Event], None]] = MappingProxyType(
         "route": _route,
         "kept": _kept,
         "choice": _choice,
+        "offer": _offer,
         "clock": _clock,
     }
 )

@@ -16,6 +16,7 @@ from evo_mtl.cli import spaces, tasks
 from evo_mtl.cli.choose import choose
 from evo_mtl.cli.evaluate import evaluate
 from evo_mtl.cli.interruption import Interrupted
+from evo_mtl.cli.offer import offer
 from evo_mtl.cli.predict import predict
 from evo_mtl.cli.resume import resume
 from evo_mtl.cli.search import search
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (search, resume, evaluate, predict, show, choose):
+for command in (search, resume, offer, evaluate, predict, show, choose):
     app.command()(command)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(spaces.app, name="spaces")

@@ -19,7 +19,7 @@ from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.layout import TrunkLayout, layout_from_json
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.task import open_task
+from evo_mtl.streams.task import open_task, with_validation
 from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.images import TaskImages
 from evo_mtl.training.spent import Spent
@@ -44,6 +44,7 @@ class BenchPlan:
         keeping: Whether activations of frozen stages are kept; without, as is measured against, every batch
             runs the whole route.
         folds: Parts of the training images that are left out in turn; 0 where candidates are not cross-validated.
+        validation: Places of the validation images that trials may see; all when ``None``.
     """
 
     folder: str
@@ -59,6 +60,7 @@ class BenchPlan:
     device: str
     keeping: bool = True
     folds: int = 0
+    validation: tuple[int, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; :func:`plan_from_json` reads it back."""
@@ -75,6 +77,7 @@ def plan_from_json(data: Mapping[str, Any]) -> BenchPlan:
         "layout": layout_from_json(data["layout"]),
         "task": TaskConfig.model_validate(data["task"], strict=False),
         "sizes": tuple(data["sizes"]),
+        "validation": None if data["validation"] is None else tuple(data["validation"]),
     }
     return BenchPlan(**{**data, **changes})
 
@@ -111,6 +114,8 @@ def make_bench(plan: BenchPlan) -> Bench:
     task = open_task(plan.task)
     if task.digest != plan.digest:
         raise DataError("the data changed while the search was running", f"task {task.name}")
+    if plan.validation is not None:
+        task = with_validation(task, plan.validation)
     cache = ArrayCache(Path(plan.cache), plan.cache_bytes)
     spent = Spent()
     modules = Modules(store.read, device=plan.device)

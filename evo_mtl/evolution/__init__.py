@@ -11,6 +11,7 @@
 * ``rejection`` - what a child must reach while it trains, or be given up
 * ``offspring`` - how a generation of children is made, once it is known who becomes a parent
 * ``pareto`` - sorting by several objectives
+* ``offers`` - what an archived task is offered on newer routes; ``proof`` - whether a route is better for good
 * ``mu2net``, ``regularized_evolution``, ``nsga2``, ``random_search`` - the algorithms, each a few lines joining
   these parts
 * ``algorithms`` - their names

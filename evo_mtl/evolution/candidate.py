@@ -29,6 +29,7 @@ class Candidate:
         mate: A second parent, named like the first: of the upper stages where the first gave the lower ones, or
             whose line runs beside the first's; ``None`` for all that have one or none.
         pass_: Which visit of its task it belongs to, from 1.
+        offer: Which offer to its task it belongs to, from 1; 0 for none.
     """
 
     task: str
@@ -39,11 +40,12 @@ class Candidate:
     genome: Genome
     mate: str | None = None
     pass_: int = 1
+    offer: int = 0
 
     @property
     def address(self) -> tuple[str | int, ...]:
         """Where its randomness comes from."""
-        turn = turn_address(self.task, self.pass_)
+        turn = turn_address(self.task, self.pass_, self.offer)
         return (*turn, "generation", self.generation, "child", self.child)
 
     @property
@@ -52,14 +54,16 @@ class Candidate:
         return f"{self.generation}/{self.child}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; :func:`candidate_from_json` reads it back. No mate, or the first pass: it goes unsaid."""
+        """Plain data; :func:`candidate_from_json` reads it back. No mate, the first pass, no offer: they go unsaid."""
         data = {**asdict(self), "genome": self.genome.to_json(), "pass": self.pass_}
-        unsaid = {"mate": None, "pass": 1, "pass_": self.pass_}
+        unsaid = {"mate": None, "pass": 1, "pass_": self.pass_, "offer": 0}
         return {key: value for key, value in data.items() if key not in unsaid or value != unsaid[key]}
 
 
-def turn_address(task: str, pass_: int) -> tuple[str | int, ...]:
-    """Where the randomness of a task's turn comes from; the first pass goes unsaid."""
+def turn_address(task: str, pass_: int, offer: int = 0) -> tuple[str | int, ...]:
+    """Where the randomness of a task's turn, or of an offer to it, comes from; the first pass goes unsaid."""
+    if offer:
+        return ("task", task, "offer", offer)
     return ("task", task) if pass_ == 1 else ("task", task, "pass", pass_)
 
 

@@ -119,8 +119,7 @@ def parent_looks(
         if len(lines) == space.looks.parents:
             break
         if genome.adapters or any(gene.component not in facts.components for gene in genome.stages):
-            line = replace(_line(genome.stages, space, facts), adapters=genome.adapters)
-            lines.setdefault(line, founder.id)
+            lines.setdefault(line_to_look_at(genome, space, facts), founder.id)
     return tuple(LookRequest(id, line) for line, id in lines.items())
 
 
@@ -146,6 +145,11 @@ def by_nearness(
 def root_line(space: SearchSpace, facts: TrunkFacts) -> Genome:
     """The root trunk as looks read it, at the default size."""
     return _line(tuple(StageGene(component) for component in facts.components), space, facts)
+
+
+def line_to_look_at(founder: Genome, space: SearchSpace, facts: TrunkFacts) -> Genome:
+    """A founder's stages and adapters, ridge heads reading each depth that is looked at."""
+    return replace(_line(founder.stages, space, facts), adapters=founder.adapters)
 
 
 def _line(stages: tuple[StageGene, ...], space: SearchSpace, facts: TrunkFacts) -> Genome:

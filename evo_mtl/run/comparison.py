@@ -41,7 +41,7 @@ def run_column(path: Path, name: str) -> tuple[Column, dict[str, Any]]:
     rows = {row["name"]: row for row in found["tasks"]}
     seconds = dict.fromkeys(rows, 0.0)
     for record in read_timings(path / "timings.jsonl"):
-        if ("generation" in record or "looks" in record) and record.get("task") in seconds:
+        if {"generation", "looks", "offer"} & record.keys() and record.get("task") in seconds:
             seconds[record["task"]] += record["seconds"]
     column = Column(
         name,

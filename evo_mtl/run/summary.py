@@ -121,7 +121,7 @@ def _history(events: Iterable[Event]) -> History:
     """Of the searches that led to each task's route; one that goes on now, or found nothing, is no history."""
     found: dict[str, dict[str, Tried]] = {}
     running: dict[str, dict[str, Tried]] = {}
-    winners: dict[str, tuple[str, int]] = {}
+    winners: dict[str, tuple[str, str]] = {}
     for event in events:
         if event.kind == "task":
             running[event.payload["name"]] = {}
@@ -130,32 +130,36 @@ def _history(events: Iterable[Event]) -> History:
                 running[event.payload["task"]] = {}
             for one in event.payload["evaluations"]:
                 made = one["candidate"]
-                running[event.payload["task"]][f"{made['generation']}/{made['child']}"] = Tried(
-                    one["status"],
-                    made["origin"],
-                    made["parent"],
-                    one["quality"],
-                    one["score"],
-                    made.get("mate"),
-                )
+                running[event.payload["task"]][f"{made['generation']}/{made['child']}"] = _tried(one)
         elif event.kind == "route":
             task = event.payload["task"]
             if event.payload.get("pass", 1) > 1:
                 running[task] |= _former(found[task], running[task], *winners[task])
             found[task] = running[task]
-            winners[task] = event.payload["candidate"], event.payload.get("pass", 1)
+            winners[task] = event.payload["candidate"], f"pass {event.payload.get('pass', 1)}"
         elif event.kind == "choice":
-            winners[event.payload["task"]] = event.payload["candidate"], event.payload.get("pass", 1)
+            task = event.payload["task"]
+            winners[task] = event.payload["candidate"], f"pass {event.payload.get('pass', 1)}"
+        elif event.kind == "offer" and event.payload["taken"]:
+            task = event.payload["task"]
+            now = {f"0/{i}": _tried(one) for i, one in enumerate(event.payload["evaluations"])}
+            found[task] = now | _former(found[task], now, *winners[task])
+            winners[task] = event.payload["candidate"], f"offer {event.payload['number']}"
     return found
 
 
-def _former(
-    tried: Mapping[str, Tried], now: Mapping[str, Tried], winner: str, pass_: int
-) -> dict[str, Tried]:
+def _tried(one: Mapping[str, Any]) -> Tried:
+    made = one["candidate"]
+    return Tried(
+        one["status"], made["origin"], made["parent"], one["quality"], one["score"], made.get("mate")
+    )
+
+
+def _former(tried: Mapping[str, Tried], now: Mapping[str, Tried], winner: str, when: str) -> dict[str, Tried]:
     """Candidates of former passes under longer names, and the winner among them as parent of what it became."""
 
     def named(id: str | None) -> str | None:
-        return id if id is None or " " in id or id.startswith("task:") else f"{id} of pass {pass_}"
+        return id if id is None or " " in id or id.startswith("task:") else f"{id} of {when}"
 
     former = {str(named(id)): replace(one, parent=named(one.parent)) for id, one in tried.items()}
     own = {id: replace(one, parent=named(winner)) for id, one in now.items() if one.origin == OWN_ROUTE}

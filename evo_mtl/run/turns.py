@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,7 +139,7 @@ def _generation(
         _copies(ground, turn) if pricing.folds else None,
     )
     evaluations = [
-        _evaluation(ground, candidate, outcome, pricing)
+        evaluated(ground, candidate, outcome, pricing)
         for candidate, outcome in zip(candidates, outcomes, strict=True)
     ]
     _commit_generation(ground, turn, evaluations, time.monotonic() - start)
@@ -159,9 +159,8 @@ def _copies(ground: Ground, turn: Turn) -> Copies:
     return known_copies(turn.population.evaluations, former)
 
 
-def _evaluation(
-    ground: Ground, candidate: Candidate, outcome: dict[str, Any], pricing: Pricing
-) -> Evaluation:
+def evaluated(ground: Ground, candidate: Candidate, outcome: dict[str, Any], pricing: Pricing) -> Evaluation:
+    """What came of a candidate, with its cost and score; its admission is not decided."""
     rejected = outcome["status"].startswith("rejected")
     cost = pricing.cost(candidate.genome, len(outcome["curve"]) - 1 if rejected else None)
     ok = outcome["status"] == "ok"
@@ -195,18 +194,17 @@ def _archive(ground: Ground, turn: Turn, task: Task) -> None:
         trained |= components_of(ground.state.routes.get(task.name, {}))
         trained |= ground.state.choosable.get(task.name, frozenset())
         members = told_front(population, ground.layout, ground.config.space.objective.keep_front)
-        _commit_route(
-            ground, best, task.name, {"front": members, **corrected(ground, population, task), **said}
-        )
+        more = {"front": members, **corrected(ground, population, task), **said}
+        ground.commit("route", task=task.name, **found_route(ground, best), **more)
     ground.store.remove(sorted(trained - in_use(ground.state)))
     if ground.cache is None:  # of no use to the next task; a shared cache keeps to its bound
         shutil.rmtree(ground.folder.cache, ignore_errors=True)
 
 
-def _commit_route(ground: Ground, best: Evaluation, task: str, more: Mapping[str, Any]) -> None:
+def found_route(ground: Ground, best: Evaluation) -> dict[str, Any]:
+    """What the event of a route says of it: its components pinned, and the digest of its logits."""
     found = archived(best, ground.layout)
-    answers = fingerprint(route_from_json(found["route"]), ground.shared)
-    ground.commit("route", task=task, fingerprint=answers, **found, **more)
+    return {**found, "fingerprint": fingerprint(route_from_json(found["route"]), ground.shared)}
 
 
 def _early_end(ground: Ground, turn: Turn) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -94,6 +94,28 @@ def open_task(config: TaskConfig) -> Task:
     """
     opened = open_splits(config)
     return Task(config.name, opened.classes, config.metric, opened.train, opened.validation, opened.digest)
+
+
+def with_validation(task: Task, places: Sequence[int]) -> Task:
+    """The task with some of its validation images alone; they keep their order."""
+    split, chosen = task.validation, np.asarray(places, dtype=np.int64)
+    content = hashlib.sha256(split.digest.encode() + chosen.tobytes())
+    part = Split(_Chosen(split.images, chosen), split.labels[chosen], content.hexdigest())
+    return replace(task, validation=part)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Some of other images."""
+
+    images: Images
+    places: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.images[int(self.places[index])]
 
 
 def open_test(config: TaskConfig) -> Split:

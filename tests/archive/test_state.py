@@ -72,6 +72,11 @@ def test_tasks_and_routes_keep_their_order():
         ([RUN, ROUTE], r"journal\.jsonl:2: task 'digits' was never announced"),
         ([RUN, TASK, FIRST, ROUTE, FIRST], r"journal\.jsonl:5: pass 1 of task 'digits'; 2 is next"),
         ([RUN, TASK, AGAIN], r"journal\.jsonl:3: pass 2 of task 'digits'; 1 is next"),
+        (
+            [RUN, TASK, ("offer", {"task": "digits", "number": 1})],
+            r":3: an offer to task 'digits', which has no",
+        ),
+        ([RUN, TASK, ROUTE, ("offer", {"task": "digits", "number": 2})], r":4: offer 2 to .*; 1 is next"),
         ([RUN, TASK, FIRST, ("kept", {"task": "digits"})], r":4: task 'digits' has no route to keep"),
         ([RUN, ("task", {})], r"journal\.jsonl:2: expected a text under 'name'"),
     ],
@@ -94,6 +99,18 @@ def test_a_pass_that_found_nothing_better_is_over_and_leaves_the_route():
     state = replay(events(RUN, TASK, FIRST, ROUTE, AGAIN, kept))
     assert state.routes == {"digits": ROUTE[1]}
     assert (state.generations, state.passes) == ({}, {"digits": 2})
+
+
+def test_an_offer_brings_a_route_only_if_it_was_taken_and_tells_what_was_seen_until_then():
+    other, end = ("task", {"name": "a"}), ("route", {"task": "a"})
+    refused = ("offer", {"task": "digits", "number": 1, "taken": False})
+    state = replay(events(RUN, TASK, ROUTE, other, end, refused))
+    assert state.routes["digits"] == ROUTE[1]
+    assert (state.arrived, state.seen) == ({"digits": 2, "a": 4}, {"digits": 5, "a": 4})
+    taken = ("offer", {"task": "digits", "number": 2, "taken": True})
+    state = replay(events(RUN, TASK, ROUTE, other, end, refused, taken))
+    assert state.routes["digits"] == taken[1]
+    assert (state.arrived["digits"], state.offers, state.passes["digits"]) == (6, {"digits": 2}, 1)
 
 
 def test_a_stop_by_the_clock_tells_the_pass_and_must_come_after_the_generations_it_names():

@@ -37,7 +37,8 @@ def test_help_loads_neither_torch_nor_numpy_nor_sklearn() -> None:
 
 
 @pytest.mark.parametrize(
-    "command_", ["search", "resume", "evaluate", "predict", "show", "choose", "tasks", "spaces"]
+    "command_",
+    ["search", "resume", "offer", "evaluate", "predict", "show", "choose", "tasks", "spaces"],
 )
 def test_every_command_has_help(command: Command, command_: str) -> None:
     answer = command(command_, "--help")

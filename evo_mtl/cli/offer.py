@@ -1,0 +1,50 @@
+"""``evo-mtl offer``: offer archived tasks routes through newer components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from evo_mtl.cli import options
+from evo_mtl.cli.environment import set_threads_of
+from evo_mtl.cli.text import show_json
+
+
+def offer(
+    run: options.RunArgument,
+    task: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this task; repeatable.")
+    ] = None,
+    level: Annotated[
+        float, typer.Option(help="Of the one-sided test that a route must pass to be taken.")
+    ] = 0.05,
+    workers: options.Workers = 1,
+    cache: options.Cache = None,
+    json: options.Json = False,
+) -> None:
+    """Offer archived tasks routes through newer components; one is taken only if it is proved better.
+
+    Example: evo-mtl offer runs/a --task signs
+    """
+    set_threads_of(run)
+    from evo_mtl.run.offers import offer as make_offers
+
+    told = (lambda row: None) if json else (lambda row: print(offer_text(row), flush=True))
+    found = make_offers(run, task or (), level, workers, cache and cache.expanduser(), told)
+    if json:
+        show_json({"run": run.name, "level": level, "tasks": found})
+
+
+def offer_text(row: Mapping[str, Any]) -> str:
+    """An offer for people."""
+    if not row["newer"]:
+        return f"{row['task']}: nothing newer to offer"
+    if row["p"] is None:
+        return f"{row['task']}: nothing that could be offered on the routes of {', '.join(row['newer'])}"
+    return (
+        f"{row['task']}: on the route of {row['line'].removeprefix('task:')} {row['new']:.4f} instead of "
+        f"{row['old']:.4f} on {row['num_examples']} images held back ({row['won']} won, {row['lost']} lost), "
+        f"p {row['p']:.2g}: {'taken' if row['taken'] else 'not taken'}"
+    )
