@@ -62,12 +62,14 @@ def nearest_cuts(parameters: Sequence[int], shares: tuple[float, float, float] =
     """
     if len(parameters) < 3:
         raise TrunkError(f"a trunk of {len(parameters)} stages cannot be split in three")
-    below = np.concatenate([[0], np.cumsum(parameters)]) / sum(parameters)
+    total = sum(parameters)
+    counted = np.concatenate([[0], np.cumsum(parameters)])
+    below = counted / total
     first, second = shares[0], shares[0] + shares[1]
     places = [(i, j) for i in range(1, len(parameters)) for j in range(i + 1, len(parameters))]
     common, own = min(places, key=lambda p: (abs(below[p[0]] - first) + abs(below[p[1]] - second), p))
-    found = (below[common], below[own] - below[common], 1 - below[own])
-    return Cuts(common, own, (float(found[0]), float(found[1]), float(found[2])))
+    frozen, shared, rest = (float(n) / total for n in np.diff(counted[[0, common, own, -1]]))
+    return Cuts(common, own, (frozen, shared, rest))
 
 
 class SplitNetwork:
