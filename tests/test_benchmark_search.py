@@ -7,14 +7,13 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from scipy import stats
 
 from evo_mtl.archive.journal import read_journal
@@ -27,15 +26,7 @@ from evo_mtl.training.metrics import score
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
-
-@pytest.fixture(autouse=True)
-def _search(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The modules of scripts/search can be imported; threads that they set are put back."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+pytestmark = pytest.mark.usefixtures("scripts")
 
 
 def part(name: str) -> ModuleType:

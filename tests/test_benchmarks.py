@@ -7,13 +7,11 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
-import torch
 
 from evo_mtl.engines.local import SerialEngine
 
@@ -21,22 +19,12 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 CLAIMS = ("answers", "floor", "forward", "growth", "looks", "quality", "same", "start", "steps", "workers")
 
 
-@pytest.fixture
-def speed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The modules of scripts/speed can be imported; threads that they set are put back."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
-
-
 def claim(name: str) -> ModuleType:
     return importlib.import_module(f"speed.{name}")
 
 
 @pytest.fixture
-def one_process(speed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def one_process(scripts: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a claim does in fresh processes is done in this one, which has loaded torch already."""
     for name in ("forward", "workers", "growth"):
         module = claim(name)
@@ -72,7 +60,7 @@ def test_a_claim_runs_as_a_command_with_its_own_processes(name: str) -> None:
     assert "ratio" in done.stdout
 
 
-@pytest.mark.usefixtures("speed")
+@pytest.mark.usefixtures("scripts")
 def test_each_side_is_read_once_a_round() -> None:
     measure = claim("measure")
     order: list[str] = []
@@ -87,7 +75,7 @@ def test_each_side_is_read_once_a_round() -> None:
     assert order != ["a", "b"] * 6
 
 
-@pytest.mark.usefixtures("speed")
+@pytest.mark.usefixtures("scripts")
 def test_a_ratio_is_that_of_the_medians_with_the_lowest_and_highest_of_a_round() -> None:
     measure = claim("measure")
     slow, fast = ([measure.Reading(s, s) for s in side] for side in ((4.0, 6.0, 8.0), (2.0, 2.0, 8.0)))
@@ -95,7 +83,7 @@ def test_a_ratio_is_that_of_the_medians_with_the_lowest_and_highest_of_a_round()
     assert (found.of_medians, found.lowest, found.highest) == (3.0, 1.0, 3.0)
 
 
-@pytest.mark.usefixtures("speed")
+@pytest.mark.usefixtures("scripts")
 def test_a_side_lost_in_noise_gives_no_ratio() -> None:
     measure = claim("measure")
     assert np.isnan(measure.ratio([measure.Reading(1.0, 1.0)], [measure.Reading(-0.1, 0.1)]).of_medians)

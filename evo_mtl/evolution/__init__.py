@@ -12,7 +12,9 @@
 * ``offspring`` - how a generation of children is made, once it is known who becomes a parent
 * ``pareto`` - sorting by several objectives
 * ``offers`` - what an archived task is offered on newer routes; ``proof`` - whether a route is better for good
-* ``mu2net``, ``regularized_evolution``, ``nsga2``, ``random_search`` - the algorithms, each a few lines joining
-  these parts
+* ``luck`` - how much the best one's quality flatters; ``copies`` - what children of pooled candidates start from
+* ``parameters`` - a genome as named parameters; ``optuna_trial`` - an evaluation as Optuna's trial; ``quiet``
+* ``mu2net``, ``regularized_evolution``, ``nsga2``, ``tpe``, ``random_search`` - the algorithms, each a few lines
+  joining these parts
 * ``algorithms`` - their names
 """

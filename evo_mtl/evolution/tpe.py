@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.optuna_trial import trial_of
 from evo_mtl.evolution.parameters import choices, genome_of, on_root_trunk, parameters_of
 from evo_mtl.evolution.population import Population
 from evo_mtl.evolution.quiet import quiet_optuna
@@ -88,7 +88,6 @@ def _draw(trial: Trial, data: dict[str, Value], world: World) -> Genome:
 def _trial(evaluation: Evaluation, world: World) -> FrozenTrial:
     """An evaluation as the sampler knows it; ordered values by their places."""
     from optuna.distributions import CategoricalDistribution, IntDistribution
-    from optuna.trial import TrialState, create_trial
 
     known = choices(world.space, world.facts)
     params: dict[str, Value] = {}
@@ -101,15 +100,7 @@ def _trial(evaluation: Evaluation, world: World) -> FrozenTrial:
             params[name], distributions[name] = values.index(value), IntDistribution(0, len(values) - 1)
         else:
             params[name], distributions[name] = value, CategoricalDistribution(values)
-    scored = evaluation.ok and math.isfinite(evaluation.score)
-    state = TrialState.PRUNED if evaluation.rejected else TrialState.FAIL
-    return create_trial(
-        state=TrialState.COMPLETE if scored else state,
-        value=evaluation.score if scored else None,
-        params=params,
-        distributions=distributions,
-        intermediate_values=dict(enumerate(evaluation.curve)),
-    )
+    return trial_of(evaluation, params, distributions)
 
 
 def _ordered(values: tuple[Value, ...]) -> bool:

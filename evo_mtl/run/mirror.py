@@ -20,7 +20,7 @@ from evo_mtl.evolution.quiet import quiet_optuna
 from evo_mtl.files import digest
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
 from evo_mtl.run import progress as tell
-from evo_mtl.run.optuna_storage import open_storage, reason, trial_of
+from evo_mtl.run.optuna_storage import open_storage, reason, shown
 from evo_mtl.run.root import read_root
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class _Copy:
         for data in event.payload["evaluations"]:
             one = evaluation_from_json(data)
             if (event.digest, one.candidate.id) not in self._known:
-                self._study.add_trial(trial_of(one, self._space, self._facts, {"event": event.digest}))
+                self._study.add_trial(shown(one, self._space, self._facts, {"event": event.digest}))
                 self._known.add((event.digest, one.candidate.id))
                 yield
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evo_mtl.errors import InputError
 from evo_mtl.evolution.candidate import Evaluation
+from evo_mtl.evolution.optuna_trial import trial_of
 from evo_mtl.evolution.parameters import choices, parameters_of
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
 
@@ -63,10 +63,10 @@ def open_storage(url: str) -> BaseStorage:
     return RDBStorage(url, engine_kwargs=options)
 
 
-def trial_of(
+def shown(
     evaluation: Evaluation, space: SearchSpace, facts: TrunkFacts, attributes: Mapping[str, Any]
 ) -> FrozenTrial:
-    """A candidate as a trial: its score is the value, its curve the intermediate values.
+    """A candidate as people look at it: its parameters as they are, and what it costs.
 
     Args:
         evaluation: As committed.
@@ -75,32 +75,24 @@ def trial_of(
         attributes: More user attributes.
     """
     from optuna.distributions import CategoricalDistribution
-    from optuna.trial import TrialState, create_trial
 
     candidate, known = evaluation.candidate, choices(space, facts)
     params = parameters_of(candidate.genome, space, facts)
-    scored = evaluation.ok and math.isfinite(evaluation.score)
-    state = TrialState.PRUNED if evaluation.rejected else TrialState.FAIL
-    return create_trial(
-        state=TrialState.COMPLETE if scored else state,
-        value=evaluation.score if scored else None,
-        params=params,
-        distributions={name: CategoricalDistribution(known[name]) for name in params},
-        intermediate_values=dict(enumerate(evaluation.curve)),
-        user_attrs={
-            "candidate": candidate.id,
-            "pass": candidate.pass_,
-            "parent": candidate.parent,
-            "mate": candidate.mate,
-            "origin": candidate.origin,
-            "status": evaluation.status,
-            "quality": evaluation.quality,
-            "admitted": evaluation.admitted,
-            "added_parameters": evaluation.cost.added_parameters,
-            "multiply_adds": evaluation.cost.inference,
-            **attributes,
-        },
-    )
+    distributions = {name: CategoricalDistribution(known[name]) for name in params}
+    about = {
+        "candidate": candidate.id,
+        "pass": candidate.pass_,
+        "parent": candidate.parent,
+        "mate": candidate.mate,
+        "origin": candidate.origin,
+        "status": evaluation.status,
+        "quality": evaluation.quality,
+        "admitted": evaluation.admitted,
+        "added_parameters": evaluation.cost.added_parameters,
+        "multiply_adds": evaluation.cost.inference,
+        **attributes,
+    }
+    return trial_of(evaluation, params, distributions, about)
 
 
 def reason(error: BaseException) -> str:

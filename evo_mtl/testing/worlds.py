@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evo_mtl.archive.state import ArchiveState, components_of
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.genome.space import TrunkChoice, TrunkFacts
 from evo_mtl.network.components import Modules
@@ -107,3 +108,9 @@ def a_bench(
     kept = ArrayCache(cache, cache_bytes)
     images = TaskImages(task, 0, kept)
     return Bench(0, layout, shared_routes(store, layout), store.write, images, kept, validations=2)
+
+
+def living(state: ArchiveState) -> set[str]:
+    """Components of the root and of every route: what may be there once all turns are over."""
+    assert state.root is not None
+    return set(state.root["components"]).union(*map(components_of, state.routes.values()))

@@ -18,14 +18,13 @@ from evo_mtl.evolution.fitness import fitness
 from evo_mtl.genome.genome import as_founder, genome_from_json
 from evo_mtl.network.components import load_module
 from evo_mtl.network.cost import num_parameters
-from evo_mtl.network.route import route_from_json
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.model import load
 from evo_mtl.run.root import read_root
 from evo_mtl.run.runner import Options
 from evo_mtl.run.summary import task_details
 from evo_mtl.run.usage import num_users
-from evo_mtl.testing.worlds import coloured, write_task
+from evo_mtl.testing.worlds import coloured, living, write_task
 from evo_mtl.training.pricing import Pricing
 from tests.run.worlds import config, events, journal, search
 
@@ -76,11 +75,7 @@ def test_a_cache_of_nothing_leaves_the_same_journal(home: Path, tmp_path: Path) 
 
 def test_components_that_live_are_the_roots_and_those_of_the_routes_and_no_others(home: Path) -> None:
     folder, _, state = open_run(home / "run")
-    assert state.root is not None
-    wanted = set(state.root["components"])
-    for event in state.routes.values():
-        wanted.update(route_from_json(event["route"]).components)
-    assert set(folder.store().digests()) == wanted
+    assert set(folder.store().digests()) == living(state)
     assert not folder.cache.exists()
 
 

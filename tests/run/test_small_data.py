@@ -11,7 +11,6 @@ from evo_mtl.cli.show import details_text
 from evo_mtl.errors import ConfigError
 from evo_mtl.evolution.copies import known_copies
 from evo_mtl.evolution.luck import unpack
-from evo_mtl.network.route import route_from_json
 from evo_mtl.run import turns
 from evo_mtl.run.evaluation import evaluate
 from evo_mtl.run.folder import RunFolder, open_run
@@ -87,11 +86,7 @@ def test_a_search_killed_between_generations_goes_on_from_the_copies_that_were_c
 
 def test_copies_are_removed_when_the_turn_is_over(home: Path) -> None:
     folder, _, state = open_run(home / "run")
-    assert state.root is not None
-    wanted = set(state.root["components"])
-    for event in state.routes.values():
-        wanted.update(route_from_json(event["route"]).components)
-    assert set(folder.store().digests()) == wanted
+    assert set(folder.store().digests()) == living(state)
 
 
 def test_the_correction_is_over_the_pooled_images(home: Path) -> None:
