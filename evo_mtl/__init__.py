@@ -21,8 +21,12 @@ Floors; imports go only downhill:
     floor 3  ``training``    fitting, closed-form heads, kept activations, calibration
              ``learners``    what a search is compared with
              ``engines``     where candidates run
-    floor 4  ``run``         configuration, the search, evaluation, prediction, summaries
-    floor 5  ``cli``         the command ``evo-mtl``
+    floor 4  ``run``         a run on disk: its configuration and its files
+    floor 5  ``answering``   an archived network, loaded: evaluation, prediction
+    floor 6  ``telling``     summaries, comparisons, the search in Optuna's storage
+    floor 7  ``searching``   the search itself
+    floor 8  ``face``        the Python functions
+    floor 9  ``cli``         the command ``evo-mtl``
 
 Words: a *stage* is a slot in depth of the trunk; a *component* is weights under the digest of their
 bytes; a *boundary* is where the shared frozen prefix ends; an *open* part is the task's own and may be
@@ -38,18 +42,18 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evo_mtl.run.evaluation import evaluate as evaluate
-    from evo_mtl.run.face import resume as resume
-    from evo_mtl.run.face import search as search
-    from evo_mtl.run.model import load as load
+    from evo_mtl.answering.evaluation import evaluate as evaluate
+    from evo_mtl.answering.model import load as load
+    from evo_mtl.face import resume as resume
+    from evo_mtl.face import search as search
 
 __all__ = ["__version__", "evaluate", "load", "resume", "search"]
 
 _HOMES = {
-    "evaluate": "evo_mtl.run.evaluation",
-    "load": "evo_mtl.run.model",
-    "resume": "evo_mtl.run.face",
-    "search": "evo_mtl.run.face",
+    "evaluate": "evo_mtl.answering.evaluation",
+    "load": "evo_mtl.answering.model",
+    "resume": "evo_mtl.face",
+    "search": "evo_mtl.face",
 }
 
 

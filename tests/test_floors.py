@@ -17,7 +17,11 @@ FLOORS = {
     **dict.fromkeys(("evolution", "network", "archive"), 2),
     **dict.fromkeys(("training", "learners", "engines"), 3),
     "run": 4,
-    **dict.fromkeys(("cli", "__main__"), 5),
+    "answering": 5,
+    "telling": 6,
+    "searching": 7,
+    "face": 8,
+    **dict.fromkeys(("cli", "__main__"), 9),
 }
 WINGS = ("evolution", "network", "archive")
 OUTSIDE = ("", "testing")  # the package's own page, and what only tests import

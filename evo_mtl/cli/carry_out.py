@@ -10,8 +10,8 @@ from evo_mtl.cli.show import summary_text
 from evo_mtl.cli.text import show_json
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
-from evo_mtl.run.runner import Options, run_search
-from evo_mtl.run.summary import summarize
+from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.telling.summary import summarize
 
 
 def carry_out(

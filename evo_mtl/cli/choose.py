@@ -27,7 +27,7 @@ def choose(
     Example: evo-mtl choose runs/a --task digits --candidate 2/1
     """
     set_threads_of(run)
-    from evo_mtl.run.front import choose as choose_in_run
+    from evo_mtl.searching.front import choose as choose_in_run
 
     found = choose_in_run(run, task, candidate)
     show_json(found) if json else print(choice_text(found))

@@ -27,7 +27,7 @@ def evaluate(
     Example: evo-mtl evaluate runs/a --json
     """
     set_threads_of(run)
-    from evo_mtl.run.evaluation import evaluate as evaluate_run
+    from evo_mtl.answering.evaluation import evaluate as evaluate_run
 
     found = evaluate_run(run, task, split, task_id)
     show_json(found) if json else print(evaluation_text(found))

@@ -29,7 +29,7 @@ def offer(
     Example: evo-mtl offer runs/a --task signs
     """
     set_threads_of(run)
-    from evo_mtl.run.offers import offer as make_offers
+    from evo_mtl.searching.offers import offer as make_offers
 
     told = (lambda row: None) if json else (lambda row: print(offer_text(row), flush=True))
     found = make_offers(run, task or (), level, workers, cache and cache.expanduser(), told)

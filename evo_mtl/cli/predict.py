@@ -28,7 +28,7 @@ def predict(
     Example: evo-mtl predict runs/a photo.png --task digits --top 3
     """
     set_threads_of(run)
-    from evo_mtl.run.prediction import predict as predict_files
+    from evo_mtl.answering.prediction import predict as predict_files
 
     found = predict_files(run, images, task, top)
     show_json(found) if json else print(prediction_text(found, top))

@@ -65,7 +65,7 @@ def search(
     folder.exists()  # what is no run is refused before torch is loaded
     with resumable(folder.path):
         if dry_run:
-            from evo_mtl.run.estimate import estimate
+            from evo_mtl.searching.estimate import estimate
 
             found = estimate(folder, config, workers)
             show_json(found) if json else print(estimate_text(found))

@@ -21,7 +21,7 @@ def show(
 
     Example: evo-mtl show runs/a --task digits
     """
-    from evo_mtl.run.summary import summarize, task_details
+    from evo_mtl.telling.summary import summarize, task_details
 
     if task is None:
         found = summarize(run)

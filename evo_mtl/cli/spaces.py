@@ -43,7 +43,7 @@ def check(
     set_threads(1)
     from evo_mtl.evolution.algorithms import algorithms
     from evo_mtl.genome.space import read_space
-    from evo_mtl.run.checks import draft_root
+    from evo_mtl.searching.checks import draft_root
 
     read = read_space(space)
     algorithms.get(read.algorithm, f"{space}: algorithm")

@@ -22,11 +22,11 @@ from evo_mtl.files import digest, lock
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import CHUNK, SharedRoutes
 from evo_mtl.network.route import Route, route_from_json
-from evo_mtl.run.beginning import begin, checked
 from evo_mtl.run.config import RunConfig, make_config, to_yaml
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.root import read_root
-from evo_mtl.run.runner import Options, run_search
+from evo_mtl.searching.beginning import begin, checked
+from evo_mtl.searching.runner import Options, run_search
 from evo_mtl.seeding import generator
 from evo_mtl.streams import stamps
 from evo_mtl.streams.images import resize

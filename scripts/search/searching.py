@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from evo_mtl.answering.evaluation import trunk_parameters
+from evo_mtl.answering.model import Model, load
 from evo_mtl.archive.journal import read_journal
 from evo_mtl.archive.snapshot import Archive
 from evo_mtl.archive.store import ComponentStore
@@ -30,10 +32,8 @@ from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.route import Route
 from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig, make_config
-from evo_mtl.run.evaluation import trunk_parameters
 from evo_mtl.run.folder import RunFolder
-from evo_mtl.run.model import Model, load
-from evo_mtl.run.runner import CACHE_BYTES, Options, run_search
+from evo_mtl.searching.runner import CACHE_BYTES, Options, run_search
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Split, load_images, open_splits, open_task
 from evo_mtl.training.arrays import ArrayCache

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from evo_mtl.answering.model import Model, load
 from evo_mtl.archive.journal import Journal
 from evo_mtl.cli.text import table
 from evo_mtl.genome.genome import AdapterGene, Genome, genome_from_json, settle
@@ -22,9 +23,8 @@ from evo_mtl.network.components import load_module
 from evo_mtl.network.cost import line_multiply_adds
 from evo_mtl.run.config import make_config
 from evo_mtl.run.folder import RunFolder, open_run
-from evo_mtl.run.model import Model, load
 from evo_mtl.run.root import read_root
-from evo_mtl.run.runner import Options, run_search
+from evo_mtl.searching.runner import Options, run_search
 from evo_mtl.testing.worlds import coloured
 from speed.measure import Ratio, Reading, alternate, finish, head, num_rounds, parser, ratios, timed
 from speed.world import TINY_TRUNK, TRUNK, a_task

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from evo_mtl.answering.evaluation import evaluate
+from evo_mtl.answering.model import load
 from evo_mtl.cli.text import table
-from evo_mtl.run.evaluation import evaluate
 from evo_mtl.run.folder import RunFolder
-from evo_mtl.run.model import load
-from evo_mtl.run.runner import Options, run_search
+from evo_mtl.searching.runner import Options, run_search
 from evo_mtl.testing.growth import configuration, fabricate
 from speed.measure import (
     Reading,

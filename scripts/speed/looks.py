@@ -21,7 +21,7 @@ from evo_mtl.files import canonical_json
 from evo_mtl.genome.space import read_space
 from evo_mtl.run.config import make_config
 from evo_mtl.run.folder import RunFolder
-from evo_mtl.run.runner import Options, run_search
+from evo_mtl.searching.runner import Options, run_search
 from evo_mtl.testing.worlds import write_space, write_stream
 from speed.measure import finish, head, parser
 

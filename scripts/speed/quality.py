@@ -37,9 +37,9 @@ from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.run.config import make_config
-from evo_mtl.run.first_looks import first_looks
 from evo_mtl.run.root import read_root, write_root
-from evo_mtl.run.trials import Trials
+from evo_mtl.searching.first_looks import first_looks
+from evo_mtl.searching.trials import Trials
 from evo_mtl.seeding import generator
 from evo_mtl.streams.config import TaskConfig, read_stream
 from evo_mtl.streams.task import load_images, open_task, open_test

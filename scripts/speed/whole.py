@@ -11,7 +11,7 @@ from evo_mtl.cli.text import table
 from evo_mtl.engines.local import SerialEngine
 from evo_mtl.engines.workbench import BenchPlan, make_bench
 from evo_mtl.evolution.candidate import Candidate
-from evo_mtl.run.trials import Trials
+from evo_mtl.searching.trials import Trials
 from speed.epochs import epochs, trial
 from speed.measure import Reading, middle
 from speed.world import NUM_CLASSES, Place, as_candidates

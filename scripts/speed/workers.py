@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 def in_child(request: dict[str, Any]) -> dict[str, Any]:
     """Seconds of a generation on workers that have loaded everything, and the images it presents."""
     from evo_mtl.engines.local import ProcessEngine
-    from evo_mtl.run.trials import Trials
+    from evo_mtl.searching.trials import Trials
     from evo_mtl.streams.task import open_task
     from speed.world import NUM_CLASSES, a_place, a_plan, a_pricing, a_task, as_candidates
 

@@ -292,7 +292,7 @@ def test_an_address_that_no_optuna_storage_has_is_refused(
 def test_a_storage_that_cannot_be_written_is_one_line_even_where_progress_is_not_shown(
     command: Command, world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evo_mtl.run.mirror.PATIENCE", 0.5)
+    monkeypatch.setattr("evo_mtl.telling.mirror.PATIENCE", 0.5)
     (world / "o.db").write_bytes(b"no database" * 1000)
     answer = _search(command, world, "--quiet", "--optuna-storage", f"sqlite:///{world / 'o.db'}")
     assert answer.status == 0

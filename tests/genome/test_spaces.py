@@ -21,7 +21,7 @@ from evo_mtl.genome.space import (
     read_space,
     spaces_folder,
 )
-from evo_mtl.run.checks import draft_root
+from evo_mtl.searching.checks import draft_root
 from evo_mtl.streams.config import read_stream
 from evo_mtl.testing.genomes import a_space, trunk_facts
 

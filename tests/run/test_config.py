@@ -10,7 +10,7 @@ from evo_mtl.errors import ConfigError, InputError
 from evo_mtl.run.config import grown, make_config, override, read_config, to_yaml, versions
 from evo_mtl.testing.genomes import a_space
 from evo_mtl.testing.worlds import write_space, write_stream
-from tests.run.worlds import config
+from tests.worlds import config
 
 
 def test_what_is_written_down_is_read_back_equal(tmp_path: Path) -> None:

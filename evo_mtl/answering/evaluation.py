@@ -1,0 +1,132 @@
+"""How well an archived network does: what ``evaluate`` tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from evo_mtl.answering.model import Model, load
+from evo_mtl.errors import InputError, RunError
+from evo_mtl.network.cost import num_parameters, stage_parameters
+from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.task import Split, load_images, open_splits
+from evo_mtl.training import metrics
+from evo_mtl.training.calibration import apply as softmax
+from evo_mtl.training.calibration import expected_calibration_error
+
+DEFINITIONS = {
+    "accuracy": "share of examples whose most probable class is the true one",
+    "balanced_accuracy": "mean over the classes that occur of the share of their examples answered rightly",
+    "average_accuracy": "mean over tasks of each task's own metric",
+    "forgetting": "mean over tasks of validation quality when archived minus validation quality now",
+    "pooled": "where labels are few: validation quality is over validation images and left-out training images",
+    "corrected": "validation quality after a correction for having been chosen among so many candidates "
+    "(Tsamardinos 2018)",
+    "expected_calibration_error": "15 equal bins of confidence (Guo 2017)",
+    "added_parameters": "parameters that only this task's route had when it was archived",
+    "multiply_adds": "of one image through the route",
+}
+
+
+def evaluate(
+    path: str | Path,
+    tasks: Sequence[str] | None = None,
+    split: Literal["test", "validation"] = "test",
+    task_id: Literal["given", "inferred"] = "given",
+) -> dict[str, Any]:
+    """Evaluates a run's archived routes; the only place of a run where test images are decoded.
+
+    Args:
+        path: The run.
+        tasks: Names; all archived ones when ``None``.
+        split: Which images.
+        task_id: Whether the task of an image is told.
+
+    Returns:
+        The object that ``evaluate --json`` prints.
+
+    Raises:
+        InputError: No run, no such task, or data that is not what the task was searched on.
+    """
+    if task_id != "given":
+        raise InputError("inferring the task of an image is not available yet; use given", "--task-id")
+    model = load(path)
+    names = list(tasks or model.tasks)
+    if not names:
+        raise RunError("no task has been archived in this run yet", model.place)
+    for name in names:
+        model.route(name)
+    configs = {task.name: task for task in model.config.stream.tasks}
+    rows, losses, chosen = [], [], []
+    for name in names:
+        row, loss = _evaluate_task(model, configs[name], split)
+        rows.append(row)
+        losses.append(loss)
+        chosen.append(row[model.state.answered[name]["metric"]])
+    return {
+        "run": model.place.name,
+        "split": split,
+        "tasks": rows,
+        "average_accuracy": float(np.mean(chosen)),
+        "forgetting": float(np.mean(losses)),
+        "total_parameters": total_parameters(model),
+        "trunk_parameters": trunk_parameters(model),
+        "task_id": task_id,
+        "definitions": DEFINITIONS,
+    }
+
+
+def _evaluate_task(model: Model, config: TaskConfig, split: str) -> tuple[dict[str, Any], float]:
+    """The row of a task, and how much of its validation quality is gone."""
+    splits = open_splits(config)
+    name = config.name
+    known, event = model.state.answered[name], model.state.routes[name]
+    if splits.digest != known["digest"]:
+        raise RunError(f"the data of task {name!r} is not what it was searched on", model.place)
+    validation = _logits(model, name, splits.validation)
+    now = metrics.score(known["metric"], validation.argmax(1), splits.validation.labels)
+    images = splits.validation if split == "validation" else splits.test
+    logits = validation if split == "validation" else _logits(model, name, images)
+    answers, cost = logits.argmax(1), event["cost"]
+    row = {
+        "name": name,
+        "accuracy": metrics.accuracy(answers, images.labels),
+        "balanced_accuracy": metrics.balanced_accuracy(answers, images.labels),
+        "metric": known["metric"],
+        "num_examples": len(images),
+        "validation_quality": event["quality"],
+        "corrected": event.get("corrected"),
+        "pooled": event.get("pooled"),
+        "expected_calibration_error": expected_calibration_error(softmax(logits, 1.0), images.labels),
+        "logits_unchanged": model.fingerprint(name) == event["fingerprint"],
+        "route": list(model.route(name).components),
+        "active_parameters": cost["active_parameters"],
+        "added_parameters": cost["added_parameters"],
+        "multiply_adds": cost["inference"],
+    }
+    pooled = event.get("pooled")
+    return row, (pooled["validation"] if pooled else event["quality"]) - now
+
+
+def _logits(model: Model, name: str, split: Split) -> np.ndarray:
+    """Calibrated logits ``(N, K)``."""
+    size = model.route(name).preprocessing.image_size
+    return model.shared.logits([model.route(name)], {size: load_images(split, size)})[0].numpy()
+
+
+def trunk_parameters(model: Model) -> int:
+    """Parameters of the root trunk."""
+    return sum(stage_parameters(model.layout.name, model.layout.cut))
+
+
+def total_parameters(model: Model) -> int:
+    """Parameters of the whole network: of every component that the root trunk or a route has, once."""
+    if not model.state.replaced:
+        added = sum(event["cost"]["added_parameters"] for event in model.state.routes.values())
+        return trunk_parameters(model) + added
+    # Of a route that was replaced, others may still use parts; no route says that it added them.
+    components = {*model.state.users, *(model.state.root or {})["components"]}
+    return sum(num_parameters(model.shared.modules.fresh(component)) for component in sorted(components))

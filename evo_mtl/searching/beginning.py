@@ -1,0 +1,169 @@
+"""How a search begins: everything checked before anything is written, then the first lines of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evo_mtl.archive.snapshot import Archive
+from evo_mtl.archive.state import ArchiveState
+from evo_mtl.documents import parse_yaml
+from evo_mtl.engines.workbench import set_threads
+from evo_mtl.errors import DataError, RunError
+from evo_mtl.files import digest, write_atomic
+from evo_mtl.run.config import RunConfig, grown, to_yaml
+from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.opened import Opened, read_opened, write_opened
+from evo_mtl.searching.checks import check_device, check_images, draft_root
+from evo_mtl.streams.config import StreamConfig, TaskConfig
+from evo_mtl.streams.stamps import stamp
+from evo_mtl.streams.task import Task, open_task
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A task of the stream, its data checked.
+
+    Attributes:
+        config: As the stream has it.
+        digest: Of its data.
+        stamp: Of its files while they were read; ``None`` where it does not vouch for them.
+        opened: The task, where it was kept open.
+    """
+
+    config: TaskConfig
+    digest: str
+    stamp: str | None
+    opened: Task | None = None
+
+    def open(self) -> Task:
+        """The task. Raises ``DataError`` when its data are no longer what was checked."""
+        task = self.opened or open_task(self.config)
+        if task.digest != self.digest:
+            raise DataError("the data changed while the search was running", f"task {task.name}")
+        return task
+
+
+def checked(folder: RunFolder, config: RunConfig, research: bool) -> list[Planned]:
+    """The tasks, when all that can be checked before a search has been; writes nothing.
+
+    A task that has a route is not opened again while its files are as they were when it was opened last.
+    Of the others one stays open, the first: data may be large, and their turns come one after another.
+
+    Args:
+        folder: Where the run is, or will be.
+        config: What is asked for.
+        research: Whether a task whose data changed is to be searched again.
+
+    Raises:
+        InputError: Whatever is wrong, in one line.
+    """
+    state, stamps = ArchiveState(), read_opened(folder.opened).stamps
+    if folder.exists():
+        state = folder.read_state()
+        _grown(folder.read_config(), config, state, folder)
+    check_device(config.device)
+    tasks: list[Planned] = []
+    first = True
+    for task in config.stream.tasks:
+        planned = _planned(task, state, stamps, research, folder)
+        done = state.answered.get(task.name, {}).get("digest") == planned.digest
+        tasks.append(planned if first and not done else replace(planned, opened=None))
+        first = first and done
+    if state.root is None:
+        set_threads(config.threads)
+        draft_root(config.space)
+    return tasks
+
+
+def _planned(
+    config: TaskConfig,
+    state: ArchiveState,
+    stamps: Mapping[str, tuple[str, str]],
+    research: bool,
+    folder: RunFolder,
+) -> Planned:
+    """One task, opened unless it is known to be as it was."""
+    before = stamp(config)
+    answered = state.answered.get(config.name, {}).get("digest")
+    # Data without files (of a package, of a function) are opened again: nothing else can vouch for them.
+    if before is not None and before.has_files and stamps.get(config.name) == (before.digest, answered):
+        return Planned(config, str(answered), before.digest)
+    task = open_task(config)
+    known = state.tasks.get(config.name, {}).get("digest")
+    if task.digest not in (known, answered):
+        if known is not None and not research:
+            raise RunError(
+                f"the data of task {task.name!r} changed after it came to this run; "
+                "put the data back, or search it again with --research",
+                folder.path,
+            )
+        check_images(task)
+    sure = before is not None and before.settled and stamp(config) == before
+    return Planned(config, task.digest, before.digest if before is not None and sure else None, task)
+
+
+def _grown(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFolder) -> StreamConfig:
+    """The stream the run goes on with; raises ``RunError`` when ``new`` is another configuration."""
+    if old.identity() != new.identity():
+        raise RunError(f"a run of another configuration: {_difference(old, new)}", folder.path)
+    if state.run and state.run["configuration"] != new.identity():
+        raise RunError("run.yaml is not the configuration that the journal was begun with", folder.config)
+    return grown(old.stream, new.stream, state.tasks, new.stream_file)
+
+
+def begin(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned] = ()) -> Archive:
+    """The archive of a run whose configuration is this one, its first events written.
+
+    Args:
+        folder: The run's; its lock is held.
+        config: What is asked for.
+        tasks: From :func:`checked`; what it found out is written down for the next time.
+    """
+    old = folder.read_config() if folder.config.exists() else None
+    if old is None:
+        write_atomic(folder.config, to_yaml(config))
+    archive = Archive(folder.journal)
+    try:
+        if old is not None:
+            stream = _grown(old, config, archive.state, folder)
+            config = config.model_copy(update={"stream": stream})
+            if any(getattr(config, key) != getattr(old, key) for key in ("stream", "stream_file", "passes")):
+                write_atomic(folder.config, to_yaml(config))
+        _remember(folder, config, tasks)
+        if not archive.journal.count:
+            archive.append("run", configuration=config.identity(), seed=config.seed)
+    except BaseException:
+        archive.close()
+        raise
+    return archive
+
+
+def _remember(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned]) -> None:
+    """Writes down what was found out, where it is news."""
+    known, raw = read_opened(folder.opened), folder.config.read_bytes()
+    if known.config_digest == digest(raw):
+        data = known.config
+    else:
+        data = config.model_dump(mode="json")
+        data = data if parse_yaml(raw, str(folder.config)).data == data else None
+    stamps = {task.config.name: (task.stamp, task.digest) for task in tasks if task.stamp is not None}
+    news = Opened(digest(raw), data, stamps)
+    if news != known:
+        write_opened(folder.opened, news)
+
+
+def _difference(old: RunConfig, new: RunConfig) -> str:
+    """The first setting in which two configurations differ, in words."""
+
+    def first(a: Any, b: Any, path: str) -> str:
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            for key in [*a, *(k for k in b if k not in a)]:
+                if a.get(key) != b.get(key):
+                    return first(a.get(key), b.get(key), f"{path}.{key}" if path else str(key))
+        return f"{path} is {a!r} there, {b!r} here"
+
+    fields = {"space", "seed", "threads", "device"}
+    was, now = old.model_dump(mode="json", include=fields), new.model_dump(mode="json", include=fields)
+    return first(was, now, "") if was != now else f"regime is {old.stream.regime!r} there"

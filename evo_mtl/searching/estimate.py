@@ -1,0 +1,163 @@
+"""What a search would cost, before it: candidates, images, multiply-adds, and about how long."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from evo_mtl.engines.workbench import set_threads
+from evo_mtl.evolution.algorithms import algorithms
+from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.looks import root_looks
+from evo_mtl.evolution.turn import Turn, World
+from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.network.pooling import main_tensor
+from evo_mtl.network.trunks import stage_modules
+from evo_mtl.run.config import RunConfig
+from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.searching.checks import check_device, check_images, draft_root
+from evo_mtl.searching.usage import uncounted
+from evo_mtl.streams.task import Task, open_task
+from evo_mtl.training.looks import look_work
+from evo_mtl.training.pricing import Pricing
+
+IMAGES, BATCH = 64, 32
+QUALITY = 0.9
+"""What every candidate is taken to reach; the cost is the same whatever it is."""
+
+
+def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str, Any]:
+    """What ``--dry-run`` tells; writes nothing.
+
+    Each task's turn is played through with candidates that are all equally good, on the root trunk
+    alone. Activations that are kept and shared make the real search cheaper, decoding and solving
+    heads dearer.
+
+    Args:
+        folder: Of the run; it need not exist. Passes that it has made are left out.
+        config: What would be searched.
+        workers: Processes that would try candidates.
+
+    Raises:
+        InputError: What would stop the search, too.
+    """
+    done: Mapping[str, int] = open_run(folder.path)[2].passes if folder.exists() else {}
+    archived = {task.name for task in config.stream.tasks if done.get(task.name, 0) >= config.passes}
+    check_device(config.device)
+    tasks = [open_task(task) for task in config.stream.tasks if task.name not in archived]
+    for task in tasks:
+        check_images(task)
+    layout, facts = draft_root(config.space)
+    rate = multiply_adds_per_second(config, layout) * min(workers, os.cpu_count() or 1)
+    rows = [_task_row(task, done.get(task.name, 0), config, layout, facts, rate) for task in tasks]
+    return {
+        "run": str(folder.path),
+        "space": config.space.name,
+        "algorithm": config.space.algorithm,
+        "trunk": {"name": layout.name, "stages": len(facts.parameters), "parameters": sum(facts.parameters)},
+        "archived": [task.name for task in config.stream.tasks if task.name in archived],
+        "tasks": rows,
+        **{
+            key: sum(row[key] for row in rows) for key in ("candidates", "images", "multiply_adds", "seconds")
+        },
+        "multiply_adds_per_second": rate,
+    }
+
+
+def _task_row(
+    task: Task, done: int, config: RunConfig, layout: TrunkLayout, facts: TrunkFacts, rate: float
+) -> dict[str, Any]:
+    work = [
+        planned_work(task, config.space, config.seed, layout, facts, pass_)
+        for pass_ in range(done + 1, config.passes + 1)
+    ]
+    candidates, images, multiply_adds = (sum(column) for column in zip(*work, strict=True))
+    return {
+        "name": task.name,
+        "classes": len(task.classes),
+        "num_train": len(task.train),
+        "num_validation": len(task.validation),
+        "candidates": candidates,
+        "images": images,
+        "multiply_adds": multiply_adds,
+        "seconds": multiply_adds / rate,
+    }
+
+
+def planned_work(
+    task: Task, space: SearchSpace, seed: int, layout: TrunkLayout, facts: TrunkFacts, pass_: int = 1
+) -> tuple[int, int, float]:
+    """Candidates, images presented and multiply-adds of a turn in which all candidates are equally good."""
+    pricing = Pricing(
+        layout=layout,
+        num_train=len(task.train),
+        num_validation=len(task.validation),
+        num_classes=len(task.classes),
+        users=Counter(facts.components),
+        image_size=int(space.default("image_size")),
+        validations=space.validations,
+        uncounted=uncounted(space, facts),
+        folds=space.folds(len(task.validation), pass_),
+    )
+    whole = space.model_copy(update={"stop": None})  # how much is gained is not known yet
+    world = World(task.name, seed, whole, facts, (), pricing, pass_=pass_)
+    turn = Turn(world, algorithms.get(space.algorithm))
+    if pass_ > 1:  # its own route stands where the seed candidates stood, and costs nothing
+        own = _equally_good(turn.ask()[0], pricing, space)
+        turn.tell([replace(own, cost=replace(own.cost, images=0, multiply_adds=0.0))])
+    while candidates := turn.ask():
+        turn.tell(_equally_good(candidate, pricing, space) for candidate in candidates)
+    tried = turn.population.evaluations if pass_ == 1 else turn.population.evaluations[1:]
+    costs = [evaluation.cost for evaluation in tried]
+    num_train = min(len(task.train), space.looks.max_images) if space.looks else 0
+    looks = [
+        look_work(request.genome, num_train, len(task.validation), layout)
+        for request in root_looks(space, facts)
+    ]
+    images = sum(cost.images for cost in costs) + sum(images for images, _ in looks)
+    return len(costs), images, sum(cost.multiply_adds for cost in costs) + sum(work for _, work in looks)
+
+
+def _equally_good(candidate: Candidate, pricing: Pricing, space: SearchSpace) -> Evaluation:
+    cost = pricing.cost(candidate.genome)
+    score = fitness(QUALITY, cost, pricing.root(), space.objective)
+    trained: Mapping[str, str] = {}
+    return Evaluation(candidate, "ok", QUALITY, score, (), trained, cost, admitted=False, notes={})
+
+
+def multiply_adds_per_second(config: RunConfig, layout: TrunkLayout) -> float:
+    """Speed of a short burst of training the whole trunk, counted as multiply-adds are planned."""
+    set_threads(config.threads)
+    size = int(config.space.default("image_size"))
+    device = torch.device(config.device)
+    stages = [
+        stage.to(device).to(memory_format=torch.channels_last).train().requires_grad_(True)
+        for stage in stage_modules(layout.name, layout.cut)
+    ]
+    images = torch.rand(BATCH, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
+    images = images.contiguous(memory_format=torch.channels_last)
+    _burst(stages, images)
+    start = time.perf_counter()
+    for _ in range(IMAGES // BATCH):
+        _burst(stages, images)
+    seconds = time.perf_counter() - start
+    pricing = Pricing(layout, 1, 1, 2, {}, size, 1)
+    return 3 * IMAGES * pricing.root()[1] / seconds
+
+
+def _burst(stages: list[torch.nn.Module], images: torch.Tensor) -> None:
+    """Forward and backward of a batch through every stage."""
+    activation = images
+    for stage in stages:
+        activation = stage(activation)
+    total = main_tensor(activation).float().mean()
+    total.backward()
+    total.item()

@@ -1,0 +1,115 @@
+"""The front of a task's candidates: told with its route, kept where the space says so, and chosen from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evo_mtl.answering.model import fingerprint, load
+from evo_mtl.archive.snapshot import Archive
+from evo_mtl.archive.state import ArchiveState
+from evo_mtl.errors import RunError
+from evo_mtl.evolution.candidate import Evaluation
+from evo_mtl.evolution.pareto import front
+from evo_mtl.evolution.population import Population, settled
+from evo_mtl.files import lock
+from evo_mtl.network.assembly import assemble
+from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.network.route import route_from_json
+from evo_mtl.run.folder import open_run
+from evo_mtl.telling.summary import check_archived
+
+ITS_OWN = ("corrected", "pooled")
+"""What only some routes tell of their quality; another candidate's says nothing of this one's."""
+
+
+def described(evaluation: Evaluation) -> dict[str, Any]:
+    """What the journal tells of a candidate on the front, kept or not."""
+    told = evaluation.to_json()
+    return {
+        "candidate": evaluation.candidate.id,
+        "quality": told["quality"],
+        "score": told["score"],
+        "cost": told["cost"],
+    }
+
+
+def archived(evaluation: Evaluation, layout: TrunkLayout) -> dict[str, Any]:
+    """What it tells of one that is kept: all that its route needs to answer and to be a parent."""
+    genome = settled(evaluation)
+    route = assemble(genome, layout.mean, layout.std)
+    closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
+    return {
+        **described(evaluation),
+        "genome": genome.to_json(),
+        "route": closed.to_json(),
+        "temperature": evaluation.notes["temperature"],
+        **{key: evaluation.notes[key] for key in ("pooled",) if key in evaluation.notes},
+    }
+
+
+def told_front(population: Population, layout: TrunkLayout, keep: bool) -> list[dict[str, Any]]:
+    """The front of a finished search, the best quality first.
+
+    The best by score is among them even where it is dominated: its score knows what is shared, and of
+    equals it is the newest.
+
+    Args:
+        population: All that was tried.
+        layout: Of the root trunk.
+        keep: Whether every one of them may be chosen later, and not only the best.
+    """
+    best, members = population.best, front(population.evaluations)
+    if best is not None and best not in members:
+        members = tuple(sorted((*members, best), key=lambda one: -one.quality))
+    return [archived(one, layout) if keep else described(one) for one in members]
+
+
+def choose(path: str | Path, task: str, candidate: str) -> dict[str, Any]:
+    """Makes the route of a kept candidate its task's route; the former one stays choosable.
+
+    Returns:
+        The candidate's ``"quality"``, ``"score"`` and ``"cost"``, and which one it was before (``"former"``).
+
+    Raises:
+        InputError: No such task or candidate, one that was not kept, or a task that is being searched.
+        CorruptionError: A component is not what was written; nothing was changed.
+    """
+    folder, config, _ = open_run(path)
+    with lock(folder.lock), Archive(folder.journal) as archive:
+        state = archive.state
+        check_archived(task, state, config, folder.path)
+        if _is_searched(state, task):
+            raise RunError(f"the search of task {task!r} is not over; resume it first", folder.path)
+        route = state.routes[task]
+        chosen = route if candidate == route["candidate"] else _kept(route, candidate, folder.path)
+        if chosen is not route:
+            event = {key: value for key, value in route.items() if key not in ITS_OWN}
+            answers = fingerprint(route_from_json(chosen["route"]), load(folder.path).shared)
+            archive.append("choice", **{**event, **chosen, "fingerprint": answers})
+            archive.snapshot()
+    return {
+        "run": folder.path.name,
+        "task": task,
+        "former": route["candidate"],
+        **{name: chosen[name] for name in ("candidate", "quality", "score", "cost")},
+    }
+
+
+def _is_searched(state: ArchiveState, task: str) -> bool:
+    """Whether a turn of the task has begun and not ended."""
+    other_data = state.tasks[task]["digest"] != state.answered[task]["digest"]
+    return other_data or task in state.looks or task in state.generations
+
+
+def _kept(route: Mapping[str, Any], candidate: str, place: Path) -> Mapping[str, Any]:
+    """What a route's event holds of a candidate of its front."""
+    members = {one["candidate"]: one for one in route.get("front", ())}
+    kept = [name for name, one in members.items() if "route" in one] or [route["candidate"]]
+    if candidate not in kept:
+        what = "was not kept" if candidate in members else "is not on the front"
+        said = f"candidate {candidate!r} of task {route['task']!r} {what}; kept: {', '.join(kept)}"
+        raise RunError(said, place)
+    return members[candidate]

@@ -1,0 +1,258 @@
+"""Offers: an archived task may have a route through newer components, if its validation images prove it better.
+
+An offer chooses on one half of the task's validation images, drawn at random, and proves on the other: the
+one candidate chosen is compared with the task's route once, on images that had no part in finding either the
+candidate or the choice, so the level of the test holds however many candidates there were. (That the old
+route was chosen on those images too speaks for the old one.) It is one event of the journal: a process that
+dies loses the offer in hand, and making it again gives the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evo_mtl.archive.snapshot import Archive
+from evo_mtl.archive.state import ArchiveState, components_of
+from evo_mtl.archive.timings import append_timing
+from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine
+from evo_mtl.errors import DataError, InputError, RunError
+from evo_mtl.evolution.candidate import Evaluation, turn_address
+from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.offers import look_rules, offered, offered_lines
+from evo_mtl.evolution.population import Founder
+from evo_mtl.evolution.proof import halves, p_value
+from evo_mtl.evolution.turn import World
+from evo_mtl.files import lock
+from evo_mtl.network.route import route_from_json
+from evo_mtl.registry import suggestion
+from evo_mtl.run import progress as tell
+from evo_mtl.run.folder import RunFolder, reopen
+from evo_mtl.searching.ground import Ground
+from evo_mtl.searching.incumbent import incumbent
+from evo_mtl.searching.runner import CACHE_BYTES
+from evo_mtl.searching.trials import Trials
+from evo_mtl.searching.turns import evaluated, found_route
+from evo_mtl.searching.usage import in_use
+from evo_mtl.seeding import generator
+from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.task import load_images, open_task, with_validation
+from evo_mtl.training import metrics
+
+LEVEL = 0.05
+
+Told = Callable[[Mapping[str, Any]], None]
+"""Hears of each task when its offer is decided: a row of what :func:`offer` returns."""
+
+
+def offer(
+    path: str | Path,
+    tasks: Sequence[str] = (),
+    level: float = LEVEL,
+    workers: int = 1,
+    cache: Path | None = None,
+    told: Told = lambda row: None,
+) -> list[dict[str, Any]]:
+    """Offers archived tasks routes through components of tasks that were archived after them.
+
+    Args:
+        path: The run.
+        tasks: Names; all archived ones when empty.
+        level: Of the test: a route is taken only if ``p`` is below it.
+        workers: Processes that try candidates.
+        cache: Folder of kept arrays; the run's own when ``None``.
+        told: Hears of each task at once.
+
+    Returns:
+        A row a task: ``task``, ``newer`` (routes that it had not seen), ``line``, ``old`` and ``new`` (the
+        task's metric on the images held back), ``num_examples``, ``won`` and ``lost`` images, ``p``, ``taken``.
+
+    Raises:
+        InputError: No run, no such task, an unfinished search, or data that are not what they were.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"expected a number between 0 and 1, met {level}", "--level")
+    folder, config, state = reopen(path)
+    _check(folder, state, tasks)
+    configs = {task.name: task for task in config.stream.tasks}
+    engine: Engine = SerialEngine() if workers == 1 else ProcessEngine(workers)
+    rows = []
+    with lock(folder.lock), Archive(folder.journal) as archive:
+        ground = Ground(folder, config, archive, tell.silent, cache, CACHE_BYTES)
+        ground.store.sweep(in_use(ground.state))
+        try:
+            for name in tasks or list(state.routes):
+                newer = _newer(ground, name)
+                row = {**_NOTHING, "task": name, "newer": [founder.task for founder in newer]}
+                if newer:
+                    row |= _Offer(ground, engine, configs[name], newer, level).make()
+                rows.append(row)
+                told(row)
+        finally:
+            engine.close()
+        archive.snapshot()
+    return rows
+
+
+_NOTHING = {
+    "line": None,
+    "old": None,
+    "new": None,
+    "num_examples": 0,
+    "won": 0,
+    "lost": 0,
+    "p": None,
+    "taken": False,
+}
+
+
+def _check(folder: RunFolder, state: ArchiveState, tasks: Sequence[str]) -> None:
+    for name in tasks:
+        if name not in state.routes:
+            known = ", ".join(state.routes) or "none yet"
+            raise InputError(
+                f"unknown task {name!r}{suggestion(name, state.routes)}; known: {known}", folder.path
+            )
+    unfinished = next(iter([*state.looks, *state.generations]), None)
+    if unfinished is not None:
+        raise RunError(
+            f"the search of task {unfinished!r} is not finished; evo-mtl resume it first", folder.path
+        )
+    if not state.routes:
+        raise RunError("no task has been archived in this run yet", folder.path)
+
+
+def _newer(ground: Ground, name: str) -> tuple[Founder, ...]:
+    """Routes that came after the task's own was last decided on, with components of which it knew nothing."""
+    state = ground.state
+    known = {*(state.root or {})["components"], *components_of(state.routes[name])}
+    later = [
+        one for one in ground.founders.without(name, state) if state.arrived[one.task] > state.seen[name]
+    ]
+    return tuple(one for one in later if not known.issuperset(_line(one)))
+
+
+def _line(founder: Founder) -> set[str]:
+    stages = {gene.component for gene in founder.genome.stages}
+    return stages | {gene.component for gene in founder.genome.adapters if gene.component is not None}
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Classes that the old and the new route give to all validation images, ``(N,)``."""
+
+    old: np.ndarray
+    new: np.ndarray
+
+
+class _Offer:
+    """One offer to one task."""
+
+    def __init__(
+        self, ground: Ground, engine: Engine, config: TaskConfig, newer: tuple[Founder, ...], level: float
+    ) -> None:
+        self.ground, self.engine, self.config, self.newer, self.level = ground, engine, config, newer, level
+        self.task = open_task(config)
+        name, state = config.name, ground.state
+        if self.task.digest != state.answered[name]["digest"]:
+            raise DataError(
+                "the data are not those that the task's route was found on; put them back", f"task {name}"
+            )
+        self.number, self.pass_ = state.offers.get(name, 0) + 1, state.passes[name]
+        self.own = state.routes[name]
+        labels = self.task.validation.labels
+        self.choose, self.prove = halves(labels, self._generator("halves"))
+
+    def _generator(self, purpose: str) -> np.random.Generator:
+        address = turn_address(self.config.name, self.pass_, self.number)
+        return generator(self.ground.config.seed, *address, purpose)
+
+    def make(self) -> dict[str, Any]:
+        """Looks, tries, chooses, proves, and commits what came of it; gives its row."""
+        ground, start = self.ground, time.monotonic()
+        seen = with_validation(self.task, self.choose.tolist())
+        pricing = replace(ground.pricing(seen, self.pass_), folds=0)
+        plan = ground.plan(self.config, self.task, self.pass_)
+        plan = replace(plan, validation=tuple(self.choose.tolist()), folds=0)
+        trials = Trials(
+            self.engine,
+            plan,
+            ground.folder.timings,
+            len(self.task.classes),
+            lambda candidate: pricing.cost(candidate.genome).multiply_adds,
+        )
+        world = World(
+            self.task.name,
+            ground.config.seed,
+            ground.config.space,
+            ground.facts,
+            self.newer,
+            pricing,
+            pass_=self.pass_,
+        )
+        size = dict(self.own["genome"]["hyperparameters"])["image_size"]
+        looks = trials.looks(offered_lines(world, self.number, size), look_rules(world).max_images)
+        candidates = offered(world, self.number, looks)
+        outcomes = trials.generation(candidates, lambda one, seconds: None)
+        tried = [evaluated(ground, one, out, pricing) for one, out in zip(candidates, outcomes, strict=True)]
+        best = max((one for one in tried if one.ok), key=lambda one: one.score, default=None)
+        row, event = self._decided(best)
+        choosable = ground.state.choosable.get(self.task.name, frozenset())
+        ground.commit(
+            "offer",
+            task=self.task.name,
+            number=self.number,
+            looks=[look.to_json() for look in looks],
+            evaluations=[one.to_json() for one in tried],
+            level=self.level,
+            **row,
+            **event,
+        )
+        former = components_of(self.own) | choosable
+        gone = {component for one in tried for component in one.trained.values()}
+        ground.store.remove(sorted((gone | former) - in_use(ground.state)))
+        seconds = round(time.monotonic() - start, 3)
+        append_timing(ground.folder.timings, task=self.task.name, offer=self.number, seconds=seconds)
+        return row
+
+    def _decided(self, best: Evaluation | None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The row of an offer, and the route if it was taken."""
+        if best is None or not len(self.prove):
+            return {**_NOTHING}, {}
+        found = found_route(self.ground, best)
+        answers = _Answers(self._answers(self.own), self._answers(found))
+        metric, labels = self.task.metric, self.task.validation.labels
+        old, new = (given == labels for given in (answers.old, answers.new))
+        held = self.prove
+        p = p_value(metric, old[held], new[held], labels[held], self._generator("proof"))
+        quality = metrics.score(metric, answers.new, labels)
+        pricing = self.ground.pricing(self.task, self.pass_)
+        objective, root = self.ground.config.space.objective, pricing.root()
+        score = fitness(quality, best.cost, root, objective)
+        before = incumbent(self.task.name, self.pass_, self.own, pricing, objective)
+        known = fitness(metrics.score(metric, answers.old, labels), before.cost, root, objective)
+        # Right more often, but so large that it counts for less: no task's score may fall.
+        taken = p < self.level and score >= known
+        row = {
+            "line": best.candidate.parent,
+            "old": metrics.score(metric, answers.old[held], labels[held]),
+            "new": metrics.score(metric, answers.new[held], labels[held]),
+            "num_examples": len(held),
+            "won": int((new & ~old)[held].sum()),
+            "lost": int((old & ~new)[held].sum()),
+            "p": p,
+            "taken": taken,
+        }
+        said = {} if self.pass_ == 1 else {"pass": self.pass_}
+        return row, {**found, "quality": quality, "score": score, **said} if taken else {}
+
+    def _answers(self, event: Mapping[str, Any]) -> np.ndarray:
+        route = route_from_json(event["route"])
+        size = route.preprocessing.image_size
+        pixels = load_images(self.task.validation, size)
+        return self.ground.shared.logits([route], {size: pixels})[0].numpy().argmax(1)

@@ -1,0 +1,126 @@
+"""The search, new or resumed by the same code: what the journal has is replayed, what it lacks is done."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from evo_mtl.archive.snapshot import MOST_UNCOVERED
+from evo_mtl.archive.state import ArchiveState
+from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine
+from evo_mtl.errors import InputError
+from evo_mtl.files import TEMPORARY_SUFFIX, lock, make_folder, remove
+from evo_mtl.run import progress as tell
+from evo_mtl.run.config import RunConfig
+from evo_mtl.run.folder import RunFolder
+from evo_mtl.searching.beginning import Planned, begin, checked
+from evo_mtl.searching.ground import Ground
+from evo_mtl.searching.turns import Place, take_turn, tell_done
+from evo_mtl.searching.usage import in_use
+from evo_mtl.telling.mirror import mirrored
+from evo_mtl.telling.optuna_storage import check_storage
+
+CACHE_BYTES = 6 * 2**30
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a search is carried out; nothing here changes what comes of it, save a limit by the clock.
+
+    Attributes:
+        workers: Processes that try candidates.
+        cache: Folder of kept arrays; the run's own when ``None``.
+        cache_bytes: Its bound.
+        minutes: Clock limit for the whole search, shared evenly by the tasks that are left.
+        research: Search a task again whose data changed after it was archived, instead of refusing it.
+        optuna_storage: URL of an Optuna storage that is shown every committed candidate.
+    """
+
+    workers: int = 1
+    cache: Path | None = None
+    cache_bytes: int = CACHE_BYTES
+    minutes: float | None = None
+    research: bool = False
+    optuna_storage: str | None = None
+
+
+def run_search(
+    folder: RunFolder, config: RunConfig, options: Options, progress: tell.Progress = tell.silent
+) -> ArchiveState:
+    """Searches every task of the stream as often as the configuration says, where that has not been done.
+
+    All tasks once, then all again: a later pass starts from each task's own route and all the others'.
+
+    Args:
+        folder: New, empty, or a run of this very configuration (its stream may have grown).
+        config: What is searched; where the run has recorded more passes, so many.
+        options: How.
+        progress: Hears what happens.
+
+    Returns:
+        The archive when all is done.
+
+    Raises:
+        RunError: The folder is no run, or another configuration's, or in use.
+        InputError: Data or trunk cannot be used, or the address of the Optuna storage makes no sense.
+    """
+    if options.workers < 1:
+        raise InputError(f"expected at least one worker, met {options.workers}", "--workers")
+    if options.optuna_storage is not None:
+        check_storage(options.optuna_storage)
+    tasks = checked(folder, config, options.research)
+    make_folder(folder.path)
+    if folder.exists():
+        passes = max(config.passes, folder.read_config().passes)
+        config = config.model_copy(update={"passes": passes})
+    with (
+        lock(folder.lock),
+        begin(folder, config, tasks) as archive,
+        mirrored(options.optuna_storage, folder.path, config.space, progress) as progress,
+    ):
+        ground = Ground(folder, config, archive, progress, options.cache, options.cache_bytes)
+        return _Search(ground, options, tasks).all_tasks()
+
+
+class _Search:
+    """One process's work on one run, the lock held."""
+
+    def __init__(self, ground: Ground, options: Options, tasks: list[Planned]) -> None:
+        self.ground, self.options, self.tasks = ground, options, tasks
+        self.deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
+
+    def all_tasks(self) -> ArchiveState:
+        ground, passes = self.ground, self.ground.config.passes
+        turns = passes * len(self.tasks)
+        engine: Engine = SerialEngine() if self.options.workers == 1 else ProcessEngine(self.options.workers)
+        ground.store.sweep(in_use(ground.state))  # what crashes left, here and beside the journal
+        for stray in ground.folder.path.glob(f".*{TEMPORARY_SUFFIX}"):
+            remove(stray)
+        try:
+            for number, (pass_, which) in enumerate(product(range(1, passes + 1), range(len(self.tasks)))):
+                planned = self.tasks[which]
+                place = Place(number, turns, pass_, self._share_of_clock(turns - number))
+                if not self._is_done(planned, pass_):
+                    self.tasks[which] = replace(planned, opened=None)  # its data may go after its turn
+                    take_turn(ground, place, planned.config, planned.open(), engine)
+                    ground.archive.snapshot(MOST_UNCOVERED)
+                else:
+                    tell_done(ground, place, planned.config.name, 0.0, skipped=True)
+        finally:
+            engine.close()
+        ground.archive.snapshot()
+        return ground.state
+
+    def _is_done(self, planned: Planned, pass_: int) -> bool:
+        """Whether the task was visited so often on these data, and not on older ones."""
+        state, name = self.ground.state, planned.config.name
+        same = state.answered.get(name, {}).get("digest") == planned.digest
+        return same and state.passes.get(name, 0) >= pass_
+
+    def _share_of_clock(self, turns_left: int) -> float | None:
+        if self.deadline is None:
+            return None
+        now = time.monotonic()
+        return now + (self.deadline - now) / turns_left

@@ -1,0 +1,125 @@
+"""Searches that begin with looks: whose routes they read, and what the journal remembers of a task."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evo_mtl.archive.journal import Event, Journal, read_journal
+from evo_mtl.archive.snapshot import snapshot_path
+from evo_mtl.engines.local import SerialEngine
+from evo_mtl.run.config import RunConfig
+from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.searching.runner import Options
+from evo_mtl.testing.worlds import write_stream
+from tests.worlds import config, events, journal, search
+
+ONE_PARENT = ("looks.parents=1", "heads=[linear]", "seeds=[{name: tune, open_from: 2}]")
+NAMES = ("one", "three", "copy")
+
+
+def made(home: Path, *names: str, private: str = "") -> RunConfig:
+    """Tasks whose routes all have stages of their own."""
+    found = config(home, *names, overrides=ONE_PARENT)
+    tasks = tuple(task.model_copy(update={"private": task.name == private}) for task in found.stream.tasks)
+    return found.model_copy(update={"stream": found.stream.model_copy(update={"tasks": tasks})})
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run over three tasks, only to be read; ``copy`` has the images of ``one``."""
+    folder = tmp_path_factory.mktemp("world")
+    write_stream(folder, ["one"])
+    shutil.copyfile(folder / "one.npz", folder / "copy.npz")
+    search(folder / "run", made(folder, *NAMES))
+    return folder
+
+
+def read_parents(run: Path, task: str) -> list[str]:
+    """Whose routes were looked at for a task."""
+    told = next(event.payload for event in events(run, "looks") if event.payload["task"] == task)
+    return [look["parent"] for look in told["looks"] if look["parent"] is not None]
+
+
+def rewritten(source: Path, target: Path, change: Any) -> None:
+    """A journal written again with payloads changed."""
+    with Journal(target) as written:
+        for event in read_journal(source):
+            written.append(event.kind, **change(event))
+
+
+def test_a_task_that_is_a_copy_of_an_archived_one_looks_at_its_route(home: Path) -> None:
+    told = {event.payload["task"]: event.payload["descriptor"] for event in events(home / "run", "looks")}
+    assert told["copy"] == told["one"] != told["three"]
+    assert read_parents(home / "run", "one") == []
+    assert read_parents(home / "run", "three") == ["task:one"]
+    assert read_parents(home / "run", "copy") == ["task:one"]
+
+
+def test_the_state_keeps_descriptors_with_and_without_a_snapshot(home: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(home / "run", tmp_path / "run")
+    kept = open_run(run)[2].descriptors
+    assert list(kept) == list(NAMES)
+    snapshot = snapshot_path(RunFolder(run).journal)
+    assert json.loads(snapshot.read_bytes().split(b"\n")[1])["descriptors"] == kept
+    snapshot.unlink()
+    assert open_run(run)[2].descriptors == kept
+
+
+def test_a_private_task_leaves_no_descriptor_and_picks_by_its_own_all_the_same(
+    home: Path, tmp_path: Path
+) -> None:
+    search(tmp_path / "other", made(home, *NAMES, private="copy"))
+    assert list(open_run(tmp_path / "other")[2].descriptors) == ["one", "three"]
+    assert "descriptor" not in events(tmp_path / "other", "looks")[-1].payload
+    assert read_parents(tmp_path / "other", "copy") == ["task:one"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3, 4])
+def test_a_search_killed_between_its_looks_resumes_to_the_same_journal(
+    home: Path, tmp_path: Path, jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, whole = shutil.copytree(home / "run", tmp_path / "run"), journal(home / "run")
+    lines = whole.splitlines(keepends=True)
+    begun = next(
+        event.index for event in read_journal(RunFolder(run).journal) if event.payload.get("name") == "copy"
+    )
+    RunFolder(run).journal.write_bytes(b"".join(lines[: begun + 1]))
+    done = SerialEngine.run
+    left = [jobs]
+
+    def killed(self: SerialEngine, plan: Any, wanted: Any, *more: Any) -> Any:
+        left[0] -= len(wanted)
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return done(self, plan, wanted, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SerialEngine, "run", killed)
+        with pytest.raises(KeyboardInterrupt):
+            search(run, made(home, *NAMES))
+    search(run, made(home, *NAMES))
+    assert journal(run) == whole
+
+
+def test_two_workers_look_at_the_same_routes(home: Path, tmp_path: Path) -> None:
+    search(tmp_path / "other", made(home, *NAMES), Options(workers=2))
+    assert journal(tmp_path / "other") == journal(home / "run")
+
+
+def test_a_run_that_was_begun_before_there_were_descriptors_goes_on(home: Path, tmp_path: Path) -> None:
+    search(tmp_path / "old", made(home, "one", "three"))
+
+    def without(event: Event) -> dict[str, Any]:
+        return {key: value for key, value in event.payload.items() if key != "descriptor"}
+
+    path = RunFolder(tmp_path / "old").journal
+    rewritten(path, tmp_path / "journal.jsonl", without)
+    shutil.move(tmp_path / "journal.jsonl", path)
+    search(tmp_path / "old", made(home, *NAMES))
+    assert list(open_run(tmp_path / "old")[2].descriptors) == ["copy"]
+    assert len(read_parents(tmp_path / "old", "copy")) == 1
