@@ -9,11 +9,12 @@ held against one of many at the same share of its training.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
-from evo_mtl.evolution.quiet import quiet_optuna
 from evo_mtl.genome.space import RejectionRules
 
 if TYPE_CHECKING:  # turns know rejection's worlds, not the other way round
@@ -23,7 +24,7 @@ SEVERAL_OBJECTIVES = frozenset({"nsga2"})
 """Algorithms for which no single number says who is better."""
 
 HAIR = 1e-9
-"""A bar lies up to this much below what decides, so that equals are kept whatever rounding does."""
+"""A bar lies this much below what decides, so that equals are kept whatever rounding does."""
 
 Bars = tuple[float, ...]
 """For each place in a curve the least that its best so far must be; 0 where anything will do."""
@@ -34,10 +35,10 @@ def bars(
 ) -> tuple[Bars, ...]:
     """What each candidate of the next generation must reach; empty where none is given up.
 
-    Where one objective decides, Optuna's ``PercentilePruner`` draws the line through the scores that earlier
-    candidates would have had at that validation. Where several do, a child is given up only if it lies
-    under that line in quality and an earlier candidate that adds no more parameters and runs no more
-    multiply-adds was at least as good there: it is about to be dominated.
+    Where one objective decides, the line is a percentile of the scores that earlier candidates would have
+    had at that validation: those are given up whom Optuna's ``PercentilePruner`` prunes. Where several do, a
+    child is given up only if it lies under that line in quality and an earlier candidate that adds no more
+    parameters and runs no more multiply-adds was at least as good there: it is about to be dominated.
 
     Args:
         candidates: About to be tried.
@@ -81,43 +82,10 @@ def _dominated(candidate: Candidate, line: Bars, world: World, finished: Sequenc
 
 
 def _line(curves: Sequence[Sequence[float]], rules: RejectionRules, places: range) -> Bars:
-    """For each place in a curve the number below which Optuna's pruner gives a trial up; 0 where none is.
-
-    Its rule keeps all that is better than anything it keeps, so one number says it whole.
-    """
-    import optuna
-
-    pruner = optuna.pruners.PercentilePruner(
-        100 - rules.percentile, n_startup_trials=rules.startup, n_warmup_steps=rules.validation
+    """For each place in a curve the number below which a trial is given up; 0 where none is."""
+    return tuple(
+        max(float(np.percentile([curve[place] for curve in curves], rules.percentile)) - HAIR, 0.0)
+        if place >= rules.validation
+        else 0.0
+        for place in places
     )
-    study = _study(curves)
-
-    def line_at(place: int) -> float:
-        def given_up(score: float) -> bool:
-            values = {place: score}
-            trial = optuna.trial.create_trial(
-                state=optuna.trial.TrialState.RUNNING, intermediate_values=values
-            )
-            return pruner.prune(study, trial)
-
-        low, high = 0.0, 1.0
-        if not given_up(low):
-            return 0.0
-        while high - low > HAIR:
-            middle = (low + high) / 2
-            low, high = (middle, high) if given_up(middle) else (low, middle)
-        return low
-
-    return tuple(map(line_at, places))
-
-
-def _study(curves: Sequence[Sequence[float]]) -> Any:
-    """A study in memory with a finished trial for each curve, made without a word on the terminal."""
-    import optuna
-
-    with quiet_optuna():
-        study = optuna.create_study(direction="maximize")
-    for curve in curves:
-        values = dict(enumerate(curve))
-        study.add_trial(optuna.trial.create_trial(value=max(curve), intermediate_values=values))
-    return study

@@ -44,30 +44,38 @@ def given_up(bar: tuple[float, ...], curve: list[float], place: int) -> bool:
     return max(curve[: place + 1]) < bar[place]
 
 
-@pytest.mark.parametrize("count", [2, 3, 4, 9, 20])
-@pytest.mark.parametrize("percentile", [0.0, 25.0, 50.0, 100.0])
-def test_a_child_is_given_up_exactly_where_optunas_percentile_pruner_prunes_it(
-    count: int, percentile: float
-) -> None:
-    here = world(rejection={**RULES, "percentile": percentile})
-    done = [finished(here, curve) for curve in curves(count)]
-    found = bars([child(here)], here, done)[0]
-    pruner = optuna.pruners.PercentilePruner(100 - percentile, n_startup_trials=3, n_warmup_steps=1)
+def pruned_by(pruner: optuna.pruners.BasePruner, done: list[Evaluation], curve: list[float]) -> bool:
+    """Whether Optuna gives a trial up after such a curve, having seen those that are finished."""
     with quiet_optuna():
         study = optuna.create_study(direction="maximize")
     for one in done:
         values = dict(enumerate(one.curve))
         study.add_trial(optuna.trial.create_trial(value=one.quality, intermediate_values=values))
-    pruned = 0
-    for curve in curves(50):
-        for place in range(VALIDATIONS):
-            values = dict(enumerate(curve[: place + 1]))
-            running = optuna.trial.TrialState.RUNNING
-            trial = optuna.trial.create_trial(state=running, intermediate_values=values)
-            expected = pruner.prune(study, trial)
-            assert (bool(found) and given_up(found, curve, place)) == expected
-            pruned += expected
-    assert (pruned > 0) == (count >= 3 and percentile > 0) or percentile == 0
+    running = optuna.trial.TrialState.RUNNING
+    trial = optuna.trial.create_trial(state=running, intermediate_values=dict(enumerate(curve)))
+    return pruner.prune(study, trial)
+
+
+@pytest.mark.parametrize("percentile", [0.0, 25.0, 50.0, 100.0, "median"])
+@pytest.mark.parametrize("count", [2, 3, 4, 9, 20])
+def test_a_child_is_given_up_exactly_where_optunas_pruner_prunes_it(
+    count: int, percentile: float | str
+) -> None:
+    if percentile == "median":
+        percentile = 50.0
+        pruner: optuna.pruners.BasePruner = optuna.pruners.MedianPruner(3, 1)
+    else:
+        pruner = optuna.pruners.PercentilePruner(100 - float(percentile), 3, 1)
+    here = world(rejection={**RULES, "percentile": percentile})
+    done = [finished(here, curve) for curve in curves(count)]
+    found = bars([child(here)], here, done)[0]
+    begun = [curve[: place + 1] for curve in curves(20) for place in range(VALIDATIONS)]
+    if percentile == 0.0:  # only who is worse than every one of them is given up
+        begun += [[0.0] * (place + 1) for place in range(VALIDATIONS)]
+    expected = [pruned_by(pruner, done, curve) for curve in begun]
+    assert [bool(found) and given_up(found, curve, len(curve) - 1) for curve in begun] == expected
+    assert any(expected) == (count >= 3)
+    assert not all(expected)
 
 
 def test_nobody_is_given_up_before_enough_candidates_are_finished_or_without_the_rule() -> None:
