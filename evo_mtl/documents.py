@@ -252,6 +252,15 @@ def parse(model: type[M], data: Mapping[str, Any], place: object = None) -> M:
     return _validated(model, data, where)
 
 
+def json_schema(model: type[BaseModel], title: str) -> dict[str, Any]:
+    """The JSON Schema of a document that :func:`validate` reads as ``model``: what an editor completes and checks."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **model.model_json_schema(),
+        "title": title,
+    }
+
+
 def _validated(model: type[M], data: Any, where: Any) -> M:
     try:
         # as JSON: there a list may become a tuple while "12" still is no number

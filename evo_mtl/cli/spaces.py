@@ -52,6 +52,18 @@ def check(
     show_json(found) if json else print(space_text(found))
 
 
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a search-space file, for editors.
+
+    Example: evo-mtl spaces schema > space.schema.json
+    """
+    from evo_mtl.evolution.algorithms import algorithms
+    from evo_mtl.genome.schema import space_schema
+
+    show_json(space_schema(algorithms))
+
+
 def described(space: SearchSpace) -> dict[str, Any]:
     """What is in a search space."""
     budget = space.budget

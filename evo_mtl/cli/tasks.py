@@ -57,6 +57,18 @@ def check(
             raise DataError(report.stopping, f"task {report.name}")
 
 
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a stream file, for editors.
+
+    Example: evo-mtl tasks schema > stream.schema.json
+    """
+    from evo_mtl.documents import json_schema
+    from evo_mtl.streams.config import StreamConfig
+
+    show_json(json_schema(StreamConfig, "evo-mtl stream"))
+
+
 def report_lines(report: TaskReport) -> list[str]:
     """A task's report for people."""
     lines = [f"{report.name} ({report.source})"]

