@@ -164,7 +164,7 @@ def load(path: str | Path) -> Model:
     layout, _ = read_root(state.root)
     device = config.device if config.device == "cpu" or torch.cuda.is_available() else "cpu"
     modules = Modules(folder.store().read, device=device)
-    shared = SharedRoutes(modules, (layout.kind, layout.num_prefix_tokens))
+    shared = SharedRoutes(modules)
     return Model(state, config, shared, layout, folder.path)
 
 
@@ -217,7 +217,6 @@ class RouteModule(nn.Module):
     def __init__(self, route: Route, shared: SharedRoutes, layout: TrunkLayout) -> None:
         super().__init__()
         self._route = route
-        self._tokens = (layout.kind, layout.num_prefix_tokens)
         self.parts = nn.ModuleDict(
             {
                 str(i): shared.modules.frozen(node.component)
@@ -237,5 +236,5 @@ class RouteModule(nn.Module):
         outputs: dict[int, Tensor] = {PIXELS: (images - self.mean) / self.std}
         for i, node in enumerate(self._route.nodes):
             module = self.parts[str(i)] if node.component is not None else None
-            outputs[i] = apply(node, module, [outputs[j] for j in node.inputs], self._tokens)
+            outputs[i] = apply(node, module, [outputs[j] for j in node.inputs])
         return outputs[len(self._route.nodes) - 1]

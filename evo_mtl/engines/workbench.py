@@ -122,7 +122,7 @@ def make_bench(plan: BenchPlan) -> Bench:
     return Bench(
         seed=plan.seed,
         layout=plan.layout,
-        shared=SharedRoutes(modules, (plan.layout.kind, plan.layout.num_prefix_tokens)),
+        shared=SharedRoutes(modules),
         write=lambda tensors, spec: store.write({k: v.cpu() for k, v in tensors.items()}, spec),
         images=TaskImages(task, plan.seed, cache, plan.sizes, spent),
         cache=cache,

@@ -79,7 +79,7 @@ def _forward(trunk: Trunk, images: np.ndarray, taps: Sequence[Tap]) -> np.ndarra
             activation = stage(activation)
             for tap in taps:
                 if tap.stage == i:
-                    vectors[tap] = pool(activation, tap.grid, trunk.kind, trunk.num_prefix_tokens)
+                    vectors[tap] = pool(activation, tap.grid, trunk.num_prefix_tokens)
         joined = torch.cat([vectors[tap] for tap in taps], 1)
         parts.append(joined[: len(chunk)].numpy().copy())
     return np.concatenate(parts)

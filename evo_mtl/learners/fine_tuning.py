@@ -106,7 +106,7 @@ class _Network(nn.Module):
     def __init__(self, trunk: Trunk, num_classes: int, size: int) -> None:
         super().__init__()
         self.preprocessing = Preprocessing(size, trunk.mean, trunk.std)
-        self._layout = (trunk.kind, trunk.num_prefix_tokens)
+        self._prefix = trunk.num_prefix_tokens
         self.stages = nn.ModuleList(_depthwise_in_float32(copy.deepcopy(s)) for s in trunk.stages)
         self.head = nn.Linear(trunk.channels[-1], num_classes)
         nn.init.zeros_(self.head.weight)
@@ -119,7 +119,7 @@ class _Network(nn.Module):
         with torch.autocast(images.device.type, torch.bfloat16):
             for stage in self.stages:
                 activation = stage(activation)
-        return self.head(pool(activation, 1, *self._layout))
+        return self.head(pool(activation, 1, self._prefix))
 
 
 class _InFloat32(nn.Module):

@@ -148,5 +148,5 @@ class SplitNetwork:
         pixels = normalise(torch.tensor(images, device=self._device), preprocessing)
         own, head = end
         features = own(self._common(self._frozen(pixels)))
-        logits: Tensor = head(pool(features, 1, trunk.kind, trunk.num_prefix_tokens))
+        logits: Tensor = head(pool(features, 1, trunk.num_prefix_tokens))
         return logits

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from evo_mtl.genome.genome import AdapterGene, Genome, StageGene, TapGene
+from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import PIXELS, Node, Preprocessing, Route
 
 
-def assemble(genome: Genome, mean: tuple[float, ...], std: tuple[float, ...]) -> Route:
+def assemble(genome: Genome, layout: TrunkLayout) -> Route:
     """The route a genome describes, before training.
 
     The stages stand in a line, an adapter behind its stage; each tap is a pooling of the activation
@@ -20,23 +21,24 @@ def assemble(genome: Genome, mean: tuple[float, ...], std: tuple[float, ...]) ->
 
     Args:
         genome: A legal genome.
-        mean, std: The trunk's normalisation of pixels in [0, 1], a number a channel.
+        layout: The trunk that it stands on.
     """
     trains = genome.head.trained
     nodes: list[Node] = []
     main = [StageGene(gene.component, gene.open and trains) for gene in genome.stages]
     adapters = [replace(gene, open=gene.open and trains) for gene in genome.adapters]
-    pools = _line(nodes, main, adapters, genome.taps)
+    pools = _line(nodes, layout, main, adapters, genome.taps)
     for number, path in enumerate(genome.paths, start=2):
         stages = [StageGene(component) for component in path.stages]
-        pools += _line(nodes, stages, path.adapters, path.taps, f"path {number} ")
+        pools += _line(nodes, layout, stages, path.adapters, path.taps, f"path {number} ")
     nodes.append(Node("concatenate", tuple(pools)))
     nodes.append(Node("head", (len(nodes) - 1,), genome.head.component, "head", open=True))
-    return Route(Preprocessing(genome["image_size"], mean, std), tuple(nodes))
+    return Route(Preprocessing(genome["image_size"], layout.mean, layout.std), tuple(nodes))
 
 
 def _line(
     nodes: list[Node],
+    layout: TrunkLayout,
     stages: Sequence[StageGene],
     adapters: Sequence[AdapterGene],
     taps: Sequence[TapGene],
@@ -60,7 +62,8 @@ def _line(
             adapter = behind[i]
             here = place(Node("adapter", (here,), adapter.component, f"{slots}adapter:{i}", adapter.open))
         ends.append(here)
-    return [place(Node("pool", (ends[tap.stage],), grid=tap.grid)) for tap in taps]
+    prefix = layout.num_prefix_tokens
+    return [place(Node("pool", (ends[tap.stage],), grid=tap.grid, prefix=prefix)) for tap in taps]
 
 
 def _content(node: Node) -> Node:

@@ -31,12 +31,10 @@ def normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def apply(
-    node: Node, module: nn.Module | None, inputs: Sequence[Activation], tokens: TokenLayout
-) -> Activation:
+def apply(node: Node, module: nn.Module | None, inputs: Sequence[Activation]) -> Activation:
     """The output of one node."""
     if node.operation == "pool":
-        return pool(inputs[0], node.grid, tokens[0], tokens[1])
+        return pool(inputs[0], node.grid, node.prefix)
     if node.operation == "concatenate":
         return torch.cat(list(inputs), dim=1)
     assert module is not None
@@ -52,21 +50,15 @@ def as_type(activation: Activation, dtype: torch.dtype | None) -> Activation:
     return activation.to(dtype)
 
 
-TokenLayout = tuple[str, int]
-"""The trunk's kind (``"conv"`` or ``"token"``) and its number of prefix tokens."""
-
-
 class SharedRoutes:
     """Frozen routes run together: a node that several share is run once a chunk.
 
     Args:
         modules: The components.
-        tokens: How the trunk's activations are laid out.
     """
 
-    def __init__(self, modules: Modules, tokens: TokenLayout) -> None:
+    def __init__(self, modules: Modules) -> None:
         self.modules = modules
-        self.tokens = tokens
         self.device = modules.device
 
     @torch.no_grad()
@@ -106,7 +98,7 @@ class SharedRoutes:
                     node = route.nodes[i]
                     module = self.modules[node.component] if node.component else None
                     inputs = [known[keys[j]] for j in node.inputs]
-                    known[keys[i]] = apply(node, module, inputs, self.tokens)
+                    known[keys[i]] = apply(node, module, inputs)
             results.append({i: rows(known[keys[i]], slice(0, count)) for i in places})
             needed = later.pop()
             known = {key: output for key, output in known.items() if key in needed}
@@ -134,7 +126,6 @@ def run_dynamic(
     modules: Modules,
     own: Mapping[str, nn.Module],
     known: Mapping[int, Activation],
-    tokens: TokenLayout,
 ) -> Tensor:
     """Logits of a candidate for one batch, from what is known of it.
 
@@ -145,7 +136,6 @@ def run_dynamic(
         modules: Frozen components.
         own: Slot to the module that the candidate trains or fits.
         known: Place to its rows for this batch: the frontier, or ``PIXELS`` alone.
-        tokens: How the trunk's activations are laid out.
     """
     outputs = dict(known)
     last = len(route.nodes) - 1
@@ -159,7 +149,7 @@ def run_dynamic(
             through = main_tensor(inputs[0]).requires_grad
             module = modules.passing(node.component) if through else modules[node.component]
         with _precision(node, modules.device.type):
-            outputs[i] = apply(node, module, inputs, tokens)
+            outputs[i] = apply(node, module, inputs)
     return outputs[last]
 
 

@@ -34,17 +34,16 @@ def pooled_size(channels: int, grid: int) -> int:
     return channels * grid * grid
 
 
-def pool(activation: Activation, grid: int, kind: str, num_prefix_tokens: int = 0) -> torch.Tensor:
+def pool(activation: Activation, grid: int, num_prefix_tokens: int = 0) -> torch.Tensor:
     """Means over a ``grid`` x ``grid`` partition of the image, as one vector an image.
 
     Prefix tokens (class, registers) are left out: they have no place in the image.
 
     Args:
-        activation: ``(B, C, H, W)`` if ``kind`` is ``"conv"``, ``(B, N, C)`` if it is ``"token"``,
-            of any floating type and memory format; or a tuple whose first tensor is that.
+        activation: ``(B, C, H, W)``, or tokens ``(B, N, C)``, of any floating type and memory format; or a
+            tuple whose first tensor is that.
         grid: Cells along each side; 1 is the global mean.
-        kind: ``"conv"`` or ``"token"``.
-        num_prefix_tokens: Tokens before the patch tokens; read for ``"token"`` only.
+        num_prefix_tokens: Tokens before the patch tokens.
 
     Returns:
         ``(B, D)`` float32, contiguous, ``D = C * grid * grid``, the cells of a channel side by side.
@@ -53,7 +52,7 @@ def pool(activation: Activation, grid: int, kind: str, num_prefix_tokens: int = 
         TrunkError: Patch tokens do not form a square and ``grid`` is above 1.
     """
     x = main_tensor(activation).float()
-    if kind == "token":
+    if x.ndim == 3:
         x = x[:, num_prefix_tokens:]
         if grid == 1:
             return x.mean(dim=1)

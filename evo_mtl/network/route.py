@@ -45,6 +45,7 @@ class Node:
         slot: Its name in the genome (``"stage:3"``, ``"adapter:5"``, ``"head"``); empty for the others.
         open: Whether the candidate trains or fits it. An open node is private to its candidate.
         grid: For pooling: cells a side.
+        prefix: For pooling: tokens that have no place in the image and are left out.
     """
 
     operation: Operation
@@ -53,6 +54,7 @@ class Node:
     slot: str = ""
     open: bool = False
     grid: int = 0
+    prefix: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Route:
                 "operation": node.operation,
                 "component": node.component,
                 "grid": node.grid,
+                "prefix": node.prefix,
                 "inputs": [self.preprocessing.key if i == PIXELS else keys[i] for i in node.inputs],
             }
             if node.open:

@@ -39,7 +39,7 @@ def described(evaluation: Evaluation) -> dict[str, Any]:
 def archived(evaluation: Evaluation, layout: TrunkLayout) -> dict[str, Any]:
     """What it tells of one that is kept: all that its route needs to answer and to be a parent."""
     genome = settled(evaluation)
-    route = assemble(genome, layout.mean, layout.std)
+    route = assemble(genome, layout)
     closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
     return {
         **described(evaluation),

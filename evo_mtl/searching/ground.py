@@ -49,8 +49,7 @@ class Ground:
         self.state = archive.state
         self.founders = Founders()
         self.layout, self.facts = self._root()
-        tokens = (self.layout.kind, self.layout.num_prefix_tokens)
-        self.shared = SharedRoutes(Modules(self.store.read, device=config.device), tokens)
+        self.shared = SharedRoutes(Modules(self.store.read, device=config.device))
 
     def commit(self, kind: str, **payload: Any) -> None:
         """Writes an event and takes it in; what is not in the journal has not happened."""

@@ -18,6 +18,7 @@ from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.sampling import random_genome, seed_genome
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.network.layout import TrunkLayout
 
 ALL_HEADS = ["linear", "ridge", "projected_ridge", "nearest_mean"]
 
@@ -57,6 +58,23 @@ def trunk_facts(num_stages: int = 8) -> TrunkFacts:
         final_norm=num_stages - 1,
         parameters=tuple(10 * (i + 1) for i in range(num_stages)),
         channels=tuple(4 * (i + 1) for i in range(num_stages)),
+    )
+
+
+def trunk_layout() -> TrunkLayout:
+    """The layout of the trunk of :func:`trunk_facts`, as if it were convolutional."""
+    facts = trunk_facts()
+    return TrunkLayout(
+        name="a_trunk",
+        cut="block",
+        kind="conv",
+        num_prefix_tokens=0,
+        channels=facts.channels,
+        group_ends=facts.group_ends,
+        final_norm=facts.final_norm,
+        mean=(0.5,) * 3,
+        std=(0.2,) * 3,
+        stage_names=tuple(f"stage {i}" for i in range(len(facts.channels))),
     )
 
 

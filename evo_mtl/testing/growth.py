@@ -23,8 +23,7 @@ from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import CHUNK, SharedRoutes
 from evo_mtl.network.route import Route, route_from_json
 from evo_mtl.run.config import RunConfig, make_config, to_yaml
-from evo_mtl.run.folder import RunFolder, open_run
-from evo_mtl.run.root import read_root
+from evo_mtl.run.folder import RunFolder
 from evo_mtl.searching.beginning import begin, checked
 from evo_mtl.searching.runner import Options, run_search
 from evo_mtl.seeding import generator
@@ -76,9 +75,7 @@ def configuration(folder: Path) -> RunConfig:
 def _append(run: RunFolder, archive: Archive, copies: Sequence[str]) -> None:
     """A turn for each copy, as the search would have written it."""
     turns = [_turn(read_journal(run.journal), name) for name in SEARCHED]
-    store, state = run.store(), open_run(run.path)[2]
-    layout, _ = read_root(state.root or {})
-    tokens = (layout.kind, layout.num_prefix_tokens)
+    store = run.store()
     for start in range(0, len(copies), BLOCK):
         made: list[tuple[list[tuple[str, dict[str, Any]]], dict[str, Any]]] = []
         for i, name in enumerate(copies[start : start + BLOCK], start):
@@ -90,7 +87,7 @@ def _append(run: RunFolder, archive: Archive, copies: Sequence[str]) -> None:
             lines = [(event.kind, _renamed(event.payload, last.payload["task"], name)) for event in before]
             made.append((lines, _with(route, head, new)))
         routes = [route_from_json(payload["route"]) for _, payload in made]
-        prints = _fingerprints(SharedRoutes(Modules(store.read), tokens), routes)
+        prints = _fingerprints(SharedRoutes(Modules(store.read)), routes)
         for (lines, payload), found in zip(made, prints, strict=True):
             for kind, content in [*lines, ("route", {**payload, "fingerprint": found})]:
                 archive.append(kind, **content)

@@ -97,7 +97,7 @@ def a_trunk(
 
 def shared_routes(store: ComponentStore, layout: TrunkLayout) -> SharedRoutes:
     """Runs a store's components."""
-    return SharedRoutes(Modules(store.read), (layout.kind, layout.num_prefix_tokens))
+    return SharedRoutes(Modules(store.read))
 
 
 def a_bench(

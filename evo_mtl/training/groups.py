@@ -51,7 +51,7 @@ def _parts(places: Sequence[int]) -> list[tuple[int, ...]]:
 
 
 def _shape(genome: Genome, layout: TrunkLayout) -> Hashable:
-    route = assemble(genome, layout.mean, layout.std)
+    route = assemble(genome, layout)
     nodes = tuple(replace(node, component=None) if node.open else node for node in route.nodes)
     widths = tuple(gene.width for gene in genome.adapters)
     data = tuple(genome[name] for name in DATA_HYPERPARAMETERS)

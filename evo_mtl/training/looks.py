@@ -28,7 +28,7 @@ def do_look(request: LookRequest, max_images: int, bench: Bench) -> Look:
         bench: The task's surroundings.
     """
     genome, task = request.genome, bench.images.task
-    route = assemble(genome, bench.layout.mean, bench.layout.std)
+    route = assemble(genome, bench.layout)
     rows, key, pixels = _training_images(genome, max_images, bench)
     labels, truth = task.train.labels[rows], task.validation.labels
     train = _taps(route, key, pixels, bench)
@@ -61,7 +61,7 @@ def describe(genome: Genome, max_images: int, bench: Bench) -> str | None:
         bench: The task's surroundings.
     """
     _, key, pixels = _training_images(genome, max_images, bench)
-    return descriptor(_taps(assemble(genome, bench.layout.mean, bench.layout.std), key, pixels, bench))
+    return descriptor(_taps(assemble(genome, bench.layout), key, pixels, bench))
 
 
 def _training_images(genome: Genome, max_images: int, bench: Bench) -> tuple[np.ndarray, str, np.ndarray]:

@@ -33,7 +33,7 @@ class OpenPart:
 
     def logits(self, known: Mapping[int, Any]) -> Tensor:
         """Logits ``(B, K)`` for the frontier's rows of a batch."""
-        return run_dynamic(self.route, self.shared.modules, self.own, known, self.shared.tokens)
+        return run_dynamic(self.route, self.shared.modules, self.own, known)
 
     def train(self, norm: str) -> None:
         """Puts own modules into training mode; with ``norm`` ``"eval"`` statistics stay as they are."""

@@ -61,7 +61,7 @@ def do_pass(candidates: Sequence[Candidate], view: int, share: float, bench: Ben
     """Makes and keeps the frontiers of some candidates over one set of pixels."""
     genome = candidates[0].genome
     key, pixels = bench.images.validation(genome) if view == VALIDATION else bench.images.train(genome, view)
-    routes = [assemble(one.genome, bench.layout.mean, bench.layout.std) for one in candidates]
+    routes = [assemble(one.genome, bench.layout) for one in candidates]
     wanted = [[i for i in route.frontier if i != PIXELS] for route in routes]
     max_bytes = int(bench.cache.max_bytes * share)
     if bench.keeping and max_bytes and any(wanted):

@@ -59,7 +59,7 @@ class StackedSteps:
         """
         first = self._first
         known = inputs[index.reshape(-1)]
-        folded = run_dynamic(first.route, first.shared.modules, self._own, known, first.shared.tokens)
+        folded = run_dynamic(first.route, first.shared.modules, self._own, known)
         log_shares = F.log_softmax(folded.view(*targets.shape, -1), dim=-1)
         right = log_shares.gather(2, targets.unsqueeze(2)).mean((1, 2))
         losses = (self._smoothing - 1) * right - self._smoothing * log_shares.mean((1, 2))

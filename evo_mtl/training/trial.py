@@ -214,7 +214,7 @@ def prepare(
         fold: Fit on some training images and answer the others, instead of the validation images.
     """
     genome = candidate.genome
-    route = assemble(genome, bench.layout.mean, bench.layout.std)
+    route = assemble(genome, bench.layout)
     num_classes = len(bench.images.task.classes)
     own = own_modules(candidate, route, bench.layout, num_classes, bench.seed, bench.shared)
     part = OpenPart(route, own, bench.shared)

@@ -200,10 +200,9 @@ class _Listener:
     def _seed_route(self, best: Evaluation, model: Model, task: str) -> tuple[Route, SharedRoutes]:
         store, side, kept = self.folder.store(), ComponentStore(self.seeds / task), set(best.trained.values())
         modules = Modules(lambda name: (side if name in kept else store).read(name))
-        tokens = (model.layout.kind, model.layout.num_prefix_tokens)
-        route = assemble(settled(best), model.layout.mean, model.layout.std)
+        route = assemble(settled(best), model.layout)
         closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
-        return closed, SharedRoutes(modules, tokens)
+        return closed, SharedRoutes(modules)
 
 
 def _best(evaluations: Sequence[Mapping[str, Any]]) -> Evaluation | None:

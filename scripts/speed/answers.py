@@ -119,7 +119,7 @@ def with_own_ends(run: Path) -> Path:
                 trained[f"adapter:{stage}"] = store.write(adapter.state_dict(), spec)
             genes = tuple(AdapterGene(stage, 32, open=False) for stage in stages)
             changed: Genome = settle(replace(genome, adapters=genes), trained)
-            route = assemble(changed, layout.mean, layout.std)
+            route = assemble(changed, layout)
             closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
             journal.append("choice", **{**event, "genome": changed.to_json(), "route": closed.to_json()})
     return copy

@@ -68,7 +68,7 @@ class Bare:
                 for stage in stages:
                     outputs = stage(outputs)
                 if first < depth:
-                    outputs = pool(outputs, 1, self._layout.kind, self._layout.num_prefix_tokens)
+                    outputs = pool(outputs, 1, self._layout.num_prefix_tokens)
                 nn.functional.cross_entropy(head(outputs), labels).backward()
 
             work = sum(line_multiply_adds(self._layout, depth, (), size)[first:]) + width * num_classes

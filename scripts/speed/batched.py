@@ -67,7 +67,7 @@ def _head_row(
         Gathered(PIXELS, torch.from_numpy(taps[:64])),
     )
     route = Route(Preprocessing(32, (), ()), (Node("head", (PIXELS,), None, "head", True),))
-    shared = SharedRoutes(Modules(lambda _: ({}, {})), ("conv", 0))
+    shared = SharedRoutes(Modules(lambda _: ({}, {})))
 
     def fit(numbers_of_members: range) -> None:
         made = [

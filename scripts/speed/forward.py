@@ -148,7 +148,7 @@ def _ours(folder: Path, request: dict[str, Any]) -> Any:
     ]
     pooled = Node("pool", (len(stages) - 1,), grid=1)
     route = Route(Preprocessing(request["size"], layout.mean, layout.std), (*stages, pooled))
-    shared = SharedRoutes(Modules(store.read), (layout.kind, layout.num_prefix_tokens))
+    shared = SharedRoutes(Modules(store.read))
 
     def run(pixels: np.ndarray) -> Any:
         chunks = [{request["size"]: pixels[start : start + CHUNK]} for start in range(0, len(pixels), CHUNK)]

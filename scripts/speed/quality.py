@@ -243,7 +243,7 @@ def _searched(side: Side, stream: str, tasks: Sequence[TaskConfig], folder: Path
         assert best is not None
         founders.append(Founder(task.name, as_founder(settled(best))))
         test = open_test(one)
-        shared = SharedRoutes(Modules(store.read), (layout.kind, layout.num_prefix_tokens))
+        shared = SharedRoutes(Modules(store.read))
         for seconds, evaluation in chosen:
             answers = _logits(settled(evaluation), test, shared, layout).argmax(1)
             quality = score(task.metric, answers, test.labels)
@@ -285,6 +285,6 @@ def _turn(turn: Turn, trials: Trials, start: float) -> Iterator[tuple[float, Eva
 
 
 def _logits(genome: Genome, test: Any, shared: SharedRoutes, layout: Any) -> np.ndarray:
-    route = assemble(genome, layout.mean, layout.std)
+    route = assemble(genome, layout)
     size = genome["image_size"]
     return shared.logits([route], {size: load_images(test, size)})[0].numpy()

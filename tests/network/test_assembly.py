@@ -12,7 +12,7 @@ from evo_mtl.genome.mutation import with_depth
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.route import PIXELS, Route
-from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts
+from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts, trunk_layout
 
 SPACE, FACTS = a_space(), trunk_facts()
 
@@ -22,7 +22,7 @@ def genome(**change: object) -> Genome:
 
 
 def route(of: Genome) -> Route:
-    return assemble(of, (0.5,) * 3, (0.2,) * 3)
+    return assemble(of, trunk_layout())
 
 
 def operations(found: Route) -> list[str]:

@@ -93,7 +93,7 @@ def trained(world: World) -> tuple[torch.Tensor, dict[str, torch.nn.Module]]:
     modules = world.shared.modules
     own = {n.slot: modules.fresh(n.component).requires_grad_(True) for n in nodes if n.open and n.component}
     pixels = world.shared.outputs([route], [(PIXELS,)], {SIZE: IMAGES[:4]})[0]
-    logits = run_dynamic(replace(route, nodes=nodes), modules, own, pixels, world.shared.tokens)
+    logits = run_dynamic(replace(route, nodes=nodes), modules, own, pixels)
     logits.square().sum().backward()
     return logits.detach(), own
 
@@ -127,7 +127,7 @@ def test_validation_is_never_run_under_autocast(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(forward, "AUTOCAST", ("cpu",))
     with torch.no_grad():
         pixels = world.shared.outputs([route], [(PIXELS,)], images)[0]
-        under = run_dynamic(route, world.shared.modules, {}, pixels, world.shared.tokens)
+        under = run_dynamic(route, world.shared.modules, {}, pixels)
     monkeypatch.setattr(forward, "AUTOCAST", ())
     with torch.no_grad():
-        assert torch.equal(under, run_dynamic(route, world.shared.modules, {}, pixels, world.shared.tokens))
+        assert torch.equal(under, run_dynamic(route, world.shared.modules, {}, pixels))

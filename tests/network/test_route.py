@@ -9,7 +9,7 @@ import numpy as np
 
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.route import PIXELS, Node, Preprocessing, Route, close, route_from_json
-from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts
+from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts, trunk_layout
 
 PIXEL_RULE = Preprocessing(32, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
 ROUTE = Route(
@@ -95,6 +95,6 @@ def test_a_closed_route_names_what_was_trained_and_nothing_else_changes() -> Non
 def test_every_assembled_genome_survives_json_and_reads_earlier_nodes_only(rng: np.random.Generator) -> None:
     space, facts = a_space(), trunk_facts()
     for _ in range(100):
-        route = assemble(a_genome(space, facts, rng), (0.5,) * 3, (0.2,) * 3)
+        route = assemble(a_genome(space, facts, rng), trunk_layout())
         assert route_from_json(json.loads(json.dumps(route.to_json()))) == route
         assert all(PIXELS <= j < i for i, node in enumerate(route.nodes) for j in node.inputs)

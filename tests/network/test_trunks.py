@@ -89,7 +89,7 @@ def test_pooled_activation_leads_to_timms_pre_logits_bit_for_bit(name, saved):
     model, source = saved(name)
     trunk = build_trunk(name, source)
     x = images(MODELS[name])
-    pooled = pool(run(trunk.stages, x), 1, trunk.kind, trunk.num_prefix_tokens)
+    pooled = pool(run(trunk.stages, x), 1, trunk.num_prefix_tokens)
     with torch.no_grad():
         features = model.forward_features(x)
         if name.startswith(

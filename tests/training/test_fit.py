@@ -26,7 +26,7 @@ def fitted(
     bench: Bench, genome: Genome, quality: Any = None, validations: int = 4
 ) -> tuple[Fitted, OpenPart]:
     """Trains the head of a frozen genome on raw taps."""
-    route = assemble(genome, bench.layout.mean, bench.layout.std)
+    route = assemble(genome, bench.layout)
     head = Head(in_features(genome, bench.layout), 3)
     part = OpenPart(route, {"head": head}, bench.shared)
     task = bench.images.task

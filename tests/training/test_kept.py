@@ -26,7 +26,7 @@ def made(workshop: Workshop, route: Route, cache: ArrayCache, images: np.ndarray
 
 
 def a_route(workshop: Workshop, open_from: int = 3) -> Route:
-    return assemble(workshop.genome(5, open_from, grids=(1, 2)), workshop.layout.mean, workshop.layout.std)
+    return assemble(workshop.genome(5, open_from, grids=(1, 2)), workshop.layout)
 
 
 def equal(a: dict, b: dict) -> bool:
@@ -83,7 +83,7 @@ def test_a_part_open_from_the_first_stage_on_reads_pixels(workshop: Workshop, tm
 
 
 def test_a_cache_too_small_for_all_keeps_what_fits(workshop: Workshop, tmp_path: Path) -> None:
-    route = assemble(workshop.genome(5, 5, grids=(1, 2)), workshop.layout.mean, workshop.layout.std)
+    route = assemble(workshop.genome(5, 5, grids=(1, 2)), workshop.layout)
     sizes = [workshop.layout.channels[4] * 100 * 4, workshop.layout.channels[4] * 4 * 100 * 4]
     small = made(workshop, route, ArrayCache(tmp_path / "small", 2 * sizes[0] + 100))
     assert len(list((tmp_path / "small").rglob("*.npy"))) == 1
@@ -125,7 +125,7 @@ def test_activations_in_bfloat16_take_half_the_bytes(tmp_path: Path, workshop: W
     sizes = []
     for which, cache in ((workshop, tmp_path / "exact"), (rounded, tmp_path / "rounded")):
         genome = which.genome(5, 3)
-        route = assemble(genome, which.layout.mean, which.layout.std)
+        route = assemble(genome, which.layout)
         whole = [i for i in route.frontier if route.nodes[i].operation == "stage"]
         found = frozen_pass(
             [route],
@@ -147,7 +147,7 @@ def test_arrays_on_the_device_give_the_same_rows_as_far_as_they_fit(
 ) -> None:
     workshop = Workshop(*a_trunk(tmp_path / "run", "resnet10t", "half", dtype), tmp_path)
     genome = workshop.genome(5, 3, grids=(1, 2))
-    route = assemble(genome, workshop.layout.mean, workshop.layout.std)
+    route = assemble(genome, workshop.layout)
     shared = shared_routes(workshop.store, workshop.layout)
     places = [i for i in route.frontier if i != PIXELS]
     cache = ArrayCache(tmp_path / "cache", 2**30)

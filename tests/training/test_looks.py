@@ -46,7 +46,7 @@ def test_a_look_is_what_ridge_heads_on_each_depth_and_on_all_answer(
 
 
 def taps(bench: Bench, asked: LookRequest, train: bool) -> list[np.ndarray]:
-    route = assemble(asked.genome, bench.layout.mean, bench.layout.std)
+    route = assemble(asked.genome, bench.layout)
     key, pixels = bench.images.train(asked.genome, 0) if train else bench.images.validation(asked.genome)
     rows = frontier(route, pixels, key, bench.shared, bench.cache)[np.arange(len(pixels))]
     return [rows[i].numpy() for i in route.nodes[-2].inputs]

@@ -65,7 +65,7 @@ def test_the_paths_share_their_nodes_and_all_taps_stand_in_one_row(
     workshop: Workshop, tmp_path: Path
 ) -> None:
     genome = joined(workshop, tmp_path)
-    route = assemble(genome, workshop.layout.mean, workshop.layout.std)
+    route = assemble(genome, workshop.layout)
     slots = [node.slot for node in route.nodes if node.slot]
     main_line = [f"stage:{i}" for i in range(4)]
     assert slots == [*main_line, "path 2 stage:3", "path 2 stage:4", "path 2 adapter:4", "head"]
@@ -104,7 +104,7 @@ def test_only_router_and_connectors_change_in_training(workshop: Workshop, tmp_p
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     assert all(p.any() for p in new.connectors.parameters())
     assert new.router.weight.any()
-    for component in assemble(genome, workshop.layout.mean, workshop.layout.std).components[:-1]:
+    for component in assemble(genome, workshop.layout).components[:-1]:
         held, kept = (
             bench.shared.modules[component].state_dict(),
             shared_routes(workshop.store, workshop.layout).modules[component].state_dict(),
@@ -135,7 +135,7 @@ def test_keeping_activations_changes_no_bit_and_the_archived_route_answers_as_it
     bench = workshop.bench(tmp_path / "kept")
     kept = try_candidate(candidate(genome), bench)
     assert kept == attempt(workshop, genome, tmp_path / "never", cache_bytes=0)
-    closed = close(assemble(genome, workshop.layout.mean, workshop.layout.std), kept.trained)
+    closed = close(assemble(genome, workshop.layout), kept.trained)
     labels = bench.images.task.validation.labels
     images = {32: bench.images.validation(genome)[1]}
     archived = shared_routes(workshop.store, workshop.layout).logits([closed], images)[0]
@@ -244,7 +244,7 @@ def test_what_is_written_for_several_paths_has_as_many_parameters_as_the_price_a
 ) -> None:
     genome = joined(workshop, tmp_path, head, most=3)
     outcome = attempt(workshop, genome, tmp_path)
-    route = assemble(genome, workshop.layout.mean, workshop.layout.std)
+    route = assemble(genome, workshop.layout)
     others = dict.fromkeys(set(route.components[:-1]), 1)
     written = num_parameters(head_of(workshop, outcome.trained["head"]))
     assert pricing(workshop, **others).cost(genome).added_parameters == written

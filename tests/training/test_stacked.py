@@ -68,9 +68,9 @@ class DoubleModules:
 def in_double(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pooling, too, hands on float64."""
 
-    def pool(activation: Any, grid: int, kind: str, num_prefix_tokens: int) -> torch.Tensor:
+    def pool(activation: Any, grid: int, num_prefix_tokens: int) -> torch.Tensor:
         x = main_tensor(activation).double()
-        if kind == "token":
+        if x.ndim == 3:
             return x[:, num_prefix_tokens:].mean(1)
         return nn.functional.adaptive_avg_pool2d(x, grid).flatten(1)
 
@@ -85,10 +85,10 @@ def trained(
     layout, task = bench.layout, bench.images.task
     shared = bench.shared
     if double:
-        shared = SharedRoutes(DoubleModules(shared.modules), shared.tokens)  # type: ignore[arg-type]
+        shared = SharedRoutes(DoubleModules(shared.modules))  # type: ignore[arg-type]
     members = []
     for i, genome in enumerate(genomes):
-        route = assemble(genome, layout.mean, layout.std)
+        route = assemble(genome, layout)
         own = own_modules(candidate(genome, i), route, layout, 3, 0, bench.shared)
         drawn = torch.Generator().manual_seed(i)
         for module in own.values():
@@ -336,7 +336,7 @@ def test_an_archived_route_gives_the_very_logits_of_its_member(
     bench = workshop.bench(tmp_path)
     members = group(workshop, workshop.genome(5, 5, adapters=adapters), *VARIED)
     routes = [
-        close(assemble(member.genome, workshop.layout.mean, workshop.layout.std), outcome.trained)
+        close(assemble(member.genome, workshop.layout), outcome.trained)
         for member, outcome in zip(members, try_group(members, bench))
     ]
     images = {32: bench.images.validation(members[0].genome)[1]}

@@ -134,7 +134,7 @@ def test_an_archived_route_gives_the_very_logits_of_its_trial_over_their_tempera
     )
     bench = workshop.bench(tmp_path)
     outcome = try_candidate(candidate(genome), bench)
-    closed = close(assemble(genome, workshop.layout.mean, workshop.layout.std), outcome.trained)
+    closed = close(assemble(genome, workshop.layout), outcome.trained)
     archived = shared_routes(workshop.store, workshop.layout).logits(
         [closed], {32: bench.images.validation(genome)[1]}
     )[0]
