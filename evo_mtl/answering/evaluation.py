@@ -12,7 +12,7 @@ from evo_mtl.answering.model import Model, load
 from evo_mtl.errors import InputError, RunError
 from evo_mtl.network.cost import num_parameters, stage_parameters
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.task import Split, load_images, open_splits
+from evo_mtl.streams.task import Split, load_batch, open_splits
 from evo_mtl.training import metrics
 from evo_mtl.training.calibration import apply as softmax
 from evo_mtl.training.calibration import expected_calibration_error
@@ -113,8 +113,8 @@ def _evaluate_task(model: Model, config: TaskConfig, split: str) -> tuple[dict[s
 
 def _logits(model: Model, name: str, split: Split) -> np.ndarray:
     """Calibrated logits ``(N, K)``."""
-    size = model.route(name).preprocessing.image_size
-    return model.shared.logits([model.route(name)], {size: load_images(split, size)})[0].numpy()
+    route = model.route(name)
+    return model.shared.logits([route], {route.input.size: load_batch(split, route.input)})[0].numpy()
 
 
 def trunk_parameters(model: Model) -> int:

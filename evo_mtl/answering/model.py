@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,11 @@ from evo_mtl.files import digest
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import CHUNK, SharedRoutes, apply
 from evo_mtl.network.layout import TrunkLayout
-from evo_mtl.network.route import PIXELS, Route, route_from_json
+from evo_mtl.network.route import INPUT, Route, route_from_json
 from evo_mtl.registry import suggestion
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import open_run
 from evo_mtl.run.root import read_root
-from evo_mtl.seeding import generator
-from evo_mtl.streams.images import resize, to_rgb
 from evo_mtl.training.calibration import apply as softmax
 
 
@@ -97,17 +95,17 @@ class Model:
             self._routes[task] = route_from_json(self.state.routes[task]["route"])
         return self._routes[task]
 
-    def logits(self, images: Sequence[np.ndarray], tasks: Sequence[str]) -> list[Tensor]:
-        """Calibrated logits ``(B, K)`` of several tasks for the same images, shared parts run once.
+    def logits(self, examples: Sequence[np.ndarray], tasks: Sequence[str]) -> list[Tensor]:
+        """Calibrated logits ``(B, K)`` of several tasks for the same examples, shared parts run once.
 
         Args:
-            images: ``B`` images ``(H, W, 3)`` uint8 of any sizes.
+            examples: ``B`` images ``(H, W, 3)`` uint8 of any sizes.
             tasks: Names.
         """
         routes = [self.route(task) for task in tasks]
-        sizes = sorted({route.preprocessing.image_size for route in routes})
-        pixels = {size: np.stack([resize(image, size) for image in images]) for size in sizes}
-        return self.shared.logits(routes, pixels)
+        inputs = {route.input.size: route.input for route in routes}
+        batches = {size: np.stack([one.row(each) for each in examples]) for size, one in inputs.items()}
+        return self.shared.logits(routes, batches)
 
     def predict(self, images: np.ndarray | Tensor | Sequence[np.ndarray], task: str) -> Prediction:
         """Answers one task for some images.
@@ -126,7 +124,7 @@ class Model:
         self, images: np.ndarray | Tensor | Sequence[np.ndarray], tasks: Sequence[str]
     ) -> list[Prediction]:
         """Answers several tasks for the same images; components they share are run once."""
-        plain = list(as_images(images))
+        plain = list(self.route(tasks[0]).input.examples(images))
         if not plain:
             raise DataError("expected at least one image")
         found: list[Prediction] = []
@@ -169,37 +167,9 @@ def load(path: str | Path) -> Model:
 
 
 def fingerprint(route: Route, shared: SharedRoutes) -> str:
-    """Digest of a closed route's logits on probe images made from an address."""
-    size = route.preprocessing.image_size
-    coarse = generator(0, "probe images").integers(0, 256, (CHUNK, 8, 8, 3), dtype=np.uint8)
-    probes = np.stack([resize(image, size) for image in coarse])
-    return digest(shared.logits([route], {size: probes})[0].numpy().tobytes())
-
-
-def as_images(images: np.ndarray | Tensor | Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-    """Images ``(H, W, 3)`` uint8, one after another, from any of the forms that are accepted.
-
-    Raises:
-        DataError: Another form.
-    """
-    if isinstance(images, Tensor):
-        images = images.detach().cpu().numpy()
-    if isinstance(images, np.ndarray) and images.dtype.kind == "f":
-        if (
-            images.ndim != 4
-            or not np.isfinite(images).all()
-            or images.min(initial=0) < 0
-            or images.max(initial=0) > 1
-        ):
-            raise DataError(f"expected float images (B, C, H, W) in [0, 1], met {images.shape}")
-        images = np.round(images.transpose(0, 2, 3, 1) * 255).astype(np.uint8)
-    for i, image in enumerate(images):
-        array = np.asarray(image)
-        if array.dtype != np.uint8:
-            raise DataError(f"image {i}: expected uint8, or float (B, C, H, W); met {array.dtype}")
-        if array.ndim == 3 and array.shape[2] == 1:
-            array = array[:, :, 0]
-        yield to_rgb(array, f"image {i}")
+    """Digest of a closed route's logits on made-up examples."""
+    probes = {route.input.size: route.input.probes(CHUNK)}
+    return digest(shared.logits([route], probes)[0].numpy().tobytes())
 
 
 class RouteModule(nn.Module):
@@ -211,9 +181,6 @@ class RouteModule(nn.Module):
         layout: The trunk.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, route: Route, shared: SharedRoutes, layout: TrunkLayout) -> None:
         super().__init__()
         self._route = route
@@ -224,16 +191,12 @@ class RouteModule(nn.Module):
                 if node.component is not None
             }
         )
-        self.register_buffer("mean", torch.tensor(route.preprocessing.mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(route.preprocessing.std).view(1, -1, 1, 1))
+        self.input = route.input.module()
         self.to(shared.device).eval()
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, examples: Tensor) -> Tensor:
         """``(B, 3, H, W)`` float in [0, 1] to calibrated logits ``(B, K)``."""
-        size = self._route.preprocessing.image_size
-        if images.shape[-2:] != (size, size):
-            images = nn.functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
-        outputs: dict[int, Tensor] = {PIXELS: (images - self.mean) / self.std}
+        outputs: dict[int, Tensor] = {INPUT: self.input(examples)}
         for i, node in enumerate(self._route.nodes):
             module = self.parts[str(i)] if node.component is not None else None
             outputs[i] = apply(node, module, [outputs[j] for j in node.inputs])

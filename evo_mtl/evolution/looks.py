@@ -239,7 +239,7 @@ class Looks:
         near = [look for look in self.all if look.parent == line]
         if not near:
             return None
-        look = min(near, key=lambda one: abs(one.image_size - genome["image_size"]))
+        look = min(near, key=lambda one: abs(one.image_size - genome.image_size))
         reads = {tap.stage for tap in genome.taps}
         seen = [q for stage, q in zip(look.stages, look.alone, strict=True) if stage in reads]
         if len(seen) > 1:

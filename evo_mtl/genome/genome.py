@@ -119,6 +119,16 @@ class Genome:
                 return value
         return LATER_HYPERPARAMETERS[name]
 
+    @property
+    def image_size(self) -> int:
+        """Side of the images it reads; 0 where its examples are no images."""
+        return int(self.get("image_size", 0))
+
+    @property
+    def views(self) -> int:
+        """Sets of training examples that it is trained on; 1 where they cannot be augmented."""
+        return int(self.get("views", 1))
+
     def get(self, name: str, default: Any) -> Any:
         """The value of a hyperparameter, or ``default`` where the search space has none of that name."""
         return dict(self.hyperparameters).get(name, default)

@@ -24,10 +24,11 @@ from evo_mtl.learners.depth_ridge import depth_ridge
 from evo_mtl.learners.fine_tuning import fine_tuning
 from evo_mtl.learners.learner import Learner, Settings, TaskData
 from evo_mtl.learners.probe import probe
+from evo_mtl.network.inputs import Input
 from evo_mtl.network.trunks import build_trunk
 from evo_mtl.registry import Registry
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.task import Task, load_images, open_task, open_test
+from evo_mtl.streams.task import Task, load_batch, open_task, open_test
 from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.metrics import score
 
@@ -74,8 +75,8 @@ def compute_row(request: Request) -> dict[str, Any]:
     learner = LEARNERS.get(request.method)
     cache = None if request.cache is None else ArrayCache(request.cache, CACHE_BYTES)
     task = open_task(request.task)
-    data = task_data(task, request.size)
     trunk = build_trunk(request.trunk, request.weights)
+    data = task_data(task, trunk.input.at(request.size))
 
     def say(line: str) -> None:
         print(f"{request.method} {task.name} seed {request.seed}: {line}", file=sys.stderr, flush=True)
@@ -84,7 +85,7 @@ def compute_row(request: Request) -> dict[str, Any]:
     learned = learner(data, trunk, Settings(request.seed, request.grid, request.device, cache, say))
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     test = open_test(request.task)
-    predicted = learned.predict(load_images(test, request.size))
+    predicted = learned.predict(load_batch(test, trunk.input.at(request.size)))
     row = dict(zip(IDENTITY, request.identity, strict=True))
     row.update(
         data=task.digest,
@@ -103,15 +104,15 @@ def compute_row(request: Request) -> dict[str, Any]:
     return row
 
 
-def task_data(task: Task, size: int) -> TaskData:
-    """A task's training and validation images, decoded at a size."""
+def task_data(task: Task, source: Input) -> TaskData:
+    """A task's training and validation examples, as an input has them."""
     return TaskData(
         name=task.name,
         num_classes=len(task.classes),
         metric=task.metric,
-        train_images=load_images(task.train, size),
+        train_images=load_batch(task.train, source),
         train_labels=task.train.labels,
-        validation_images=load_images(task.validation, size),
+        validation_images=load_batch(task.validation, source),
         validation_labels=task.validation.labels,
     )
 

@@ -10,9 +10,8 @@ import torch
 
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.network.folding import folded
-from evo_mtl.network.forward import CHUNK, normalise
+from evo_mtl.network.forward import CHUNK
 from evo_mtl.network.pooling import pool
-from evo_mtl.network.route import Preprocessing
 from evo_mtl.network.trunks import Trunk
 from evo_mtl.training.arrays import ArrayCache
 
@@ -67,13 +66,13 @@ def pooled_features(
 
 @torch.inference_mode()
 def _forward(trunk: Trunk, images: np.ndarray, taps: Sequence[Tap]) -> np.ndarray:
-    preprocessing = Preprocessing(int(images.shape[1]), trunk.mean, trunk.std)
+    source = trunk.input.at(int(images.shape[1]))
     parts, stages = [], [folded(stage) for stage in trunk.stages]
     for start in range(0, len(images), CHUNK):
         chunk = images[start : start + CHUNK]
         padded = np.zeros((CHUNK, *images.shape[1:]), np.uint8)
         padded[: len(chunk)] = chunk
-        activation = normalise(torch.from_numpy(padded), preprocessing)
+        activation = source.first(torch.from_numpy(padded))
         vectors = {}
         for i, stage in enumerate(stages):
             activation = stage(activation)

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from evo_mtl.errors import CandidateError, InputError
 from evo_mtl.learners.learner import Learned, Settings, TaskData
-from evo_mtl.network.forward import CHUNK, normalise
+from evo_mtl.network.forward import CHUNK
 from evo_mtl.network.pooling import pool
-from evo_mtl.network.route import Preprocessing
 from evo_mtl.network.trunks import Trunk
 from evo_mtl.seeding import generator
 
@@ -105,7 +104,7 @@ class _Network(nn.Module):
 
     def __init__(self, trunk: Trunk, num_classes: int, size: int) -> None:
         super().__init__()
-        self.preprocessing = Preprocessing(size, trunk.mean, trunk.std)
+        self.input = trunk.input.at(size)
         self._prefix = trunk.num_prefix_tokens
         self.stages = nn.ModuleList(_depthwise_in_float32(copy.deepcopy(s)) for s in trunk.stages)
         self.head = nn.Linear(trunk.channels[-1], num_classes)
@@ -115,7 +114,7 @@ class _Network(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(B, K)`` float32 of images ``(B, S, S, 3)`` uint8."""
-        activation = normalise(images, self.preprocessing)
+        activation = self.input.first(images)
         with torch.autocast(images.device.type, torch.bfloat16):
             for stage in self.stages:
                 activation = stage(activation)

@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from evo_mtl.errors import CandidateError, TrunkError
 from evo_mtl.learners.learner import TaskData
 from evo_mtl.network.cost import num_parameters
-from evo_mtl.network.forward import CHUNK, normalise
+from evo_mtl.network.forward import CHUNK
 from evo_mtl.network.pooling import pool
-from evo_mtl.network.route import Preprocessing
 from evo_mtl.network.trunks import Trunk
 from evo_mtl.seeding import generator
 
@@ -144,8 +143,8 @@ class SplitNetwork:
 
     def _logits(self, end: nn.ModuleList, images: np.ndarray) -> Tensor:
         trunk = self._trunk
-        preprocessing = Preprocessing(int(images.shape[1]), trunk.mean, trunk.std)
-        pixels = normalise(torch.tensor(images, device=self._device), preprocessing)
+        source = trunk.input.at(int(images.shape[1]))
+        pixels = source.first(torch.tensor(images, device=self._device))
         own, head = end
         features = own(self._common(self._frozen(pixels)))
         logits: Tensor = head(pool(features, 1, trunk.num_prefix_tokens))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from evo_mtl.genome.genome import AdapterGene, Genome, StageGene, TapGene
 from evo_mtl.network.layout import TrunkLayout
-from evo_mtl.network.route import PIXELS, Node, Preprocessing, Route
+from evo_mtl.network.route import INPUT, Node, Route
 
 
 def assemble(genome: Genome, layout: TrunkLayout) -> Route:
@@ -33,7 +33,7 @@ def assemble(genome: Genome, layout: TrunkLayout) -> Route:
         pools += _line(nodes, layout, stages, path.adapters, path.taps, f"path {number} ")
     nodes.append(Node("concatenate", tuple(pools)))
     nodes.append(Node("head", (len(nodes) - 1,), genome.head.component, "head", open=True))
-    return Route(Preprocessing(genome["image_size"], layout.mean, layout.std), tuple(nodes))
+    return Route(layout.input.at(genome.image_size), tuple(nodes))
 
 
 def _line(
@@ -55,7 +55,7 @@ def _line(
 
     behind = {gene.stage: gene for gene in adapters}
     ends: list[int] = []
-    here = PIXELS
+    here = INPUT
     for i, gene in enumerate(stages):
         here = place(Node("stage", (here,), gene.component, f"{slots}stage:{i}", gene.open))
         if i in behind:

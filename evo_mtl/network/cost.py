@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -34,14 +35,16 @@ def adapter_parameters(kind: str, channels: int, width: int) -> int:
 def line_multiply_adds(
     layout: TrunkLayout, depth: int, adapters: tuple[tuple[int, int], ...], image_size: int
 ) -> tuple[int, ...]:
-    """Multiply-adds of one image in each stage, the adapter behind it included.
+    """Multiply-adds of one example in each stage, the adapter behind it included.
 
     Args:
         layout: The trunk.
         depth: Stages of the route.
         adapters: Stage and width of each adapter.
-        image_size: Side of the square image.
+        image_size: Side of a square image; not read where examples are none.
     """
+    source = layout.input.at(image_size)
+    first = source.first(torch.from_numpy(np.zeros((1, *source.shape), source.dtype)))
     widths = dict(adapters)
     modules: list[nn.Module] = []
     owner: list[int] = []
@@ -51,7 +54,7 @@ def line_multiply_adds(
         if i in widths:
             modules.append(make_adapter(layout.kind, layout.channels[i], widths[i], torch.Generator()))
             owner.append(i)
-    return _by_owner(owner, multiply_adds(modules, image_size), depth)
+    return _by_owner(owner, multiply_adds(modules, first), depth)
 
 
 def _by_owner(owner: Iterable[int], counts: Iterable[int], depth: int) -> tuple[int, ...]:

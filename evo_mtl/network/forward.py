@@ -12,23 +12,15 @@ from torch import Tensor, nn
 
 from evo_mtl.network.components import Modules
 from evo_mtl.network.pooling import main_tensor, pool
-from evo_mtl.network.route import PIXELS, Node, Preprocessing, Route
+from evo_mtl.network.route import INPUT, Node, Route
 
 CHUNK = 32
-"""Images in every frozen forward. Activations differ in their last bits between batch sizes; padded to
+"""Examples in every frozen forward. Activations differ in their last bits between batch sizes; padded to
 one size they do not, so keeping them or computing them again never changes a result. Larger chunks are
-hardly faster on a CPU, and one image costs a whole chunk."""
+hardly faster on a CPU, and one example costs a whole chunk."""
 
 Activation = Any
 """A tensor, or a tuple of tensors (a half residual block hands on main and skip)."""
-
-
-def normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Pixels ``(B, H, W, 3)`` uint8 to the first activation ``(B, 3, H, W)`` float32, channels last."""
-    pixels = images.permute(0, 3, 1, 2).to(torch.float32) / 255.0
-    mean = torch.tensor(preprocessing.mean, device=pixels.device).view(1, -1, 1, 1)
-    std = torch.tensor(preprocessing.std, device=pixels.device).view(1, -1, 1, 1)
-    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def apply(node: Node, module: nn.Module | None, inputs: Sequence[Activation]) -> Activation:
@@ -66,34 +58,33 @@ class SharedRoutes:
         self,
         routes: Sequence[Route],
         wanted: Sequence[Iterable[int]],
-        images: Mapping[int, np.ndarray],
+        batches: Mapping[int, np.ndarray],
         kept: Mapping[str, Activation] | None = None,
     ) -> list[dict[int, Activation]]:
-        """Outputs of wanted nodes for at most ``CHUNK`` images.
+        """Outputs of wanted nodes for at most ``CHUNK`` examples.
 
         Args:
             routes: Routes whose wanted nodes depend on nothing open.
-            wanted: For each route, places of nodes (``PIXELS`` for the preprocessed images).
-            images: Image size to pixels ``(B, S, S, 3)`` uint8, the same images at each size.
+            wanted: For each route, places of nodes (``INPUT`` for the first activation).
+            batches: Size of an input to its batch ``(B, ...)``, the same examples at each size.
             kept: Outputs by node key that need not be computed again; ``CHUNK`` rows.
 
         Returns:
             For each route, place to output of ``B`` rows.
         """
         known: dict[str, Activation] = dict(kept or {})
-        count = len(next(iter(images.values())))
+        count = len(next(iter(batches.values())))
         results = []
         later: list[set[str]] = [set()]  # keys that routes behind a route have: what they do not is let go
         for route in reversed(routes[1:]):
-            later.append(later[-1] | {route.preprocessing.key, *route.keys()})
+            later.append(later[-1] | {route.input.key, *route.keys()})
         for route, places in zip(routes, wanted, strict=True):
-            keys = {PIXELS: route.preprocessing.key, **dict(enumerate(route.keys()))}
+            keys = {INPUT: route.input.key, **dict(enumerate(route.keys()))}
             places = list(places)
             for i in sorted(missing_behind(route, places, lambda j: keys[j] in known)):  # noqa: B023
-                if i == PIXELS:
-                    size = route.preprocessing.image_size
-                    raw = torch.from_numpy(padded(images[size])).to(self.modules.device)
-                    known[keys[i]] = normalise(raw, route.preprocessing)
+                if i == INPUT:
+                    raw = torch.from_numpy(padded(batches[route.input.size])).to(self.modules.device)
+                    known[keys[i]] = route.input.first(raw)
                 else:
                     node = route.nodes[i]
                     module = self.modules[node.component] if node.component else None
@@ -104,18 +95,18 @@ class SharedRoutes:
             known = {key: output for key, output in known.items() if key in needed}
         return results
 
-    def logits(self, routes: Sequence[Route], images: Mapping[int, np.ndarray]) -> list[Tensor]:
-        """Calibrated logits ``(N, K)`` of each route for any number of images.
+    def logits(self, routes: Sequence[Route], batches: Mapping[int, np.ndarray]) -> list[Tensor]:
+        """Calibrated logits ``(N, K)`` of each route for any number of examples.
 
         Args:
             routes: Closed routes.
-            images: Image size to pixels ``(N, S, S, 3)`` uint8, the same images at each size.
+            batches: Size of an input to its batch ``(N, ...)``, the same examples at each size.
         """
-        total = len(next(iter(images.values())))
+        total = len(next(iter(batches.values())))
         parts: list[list[Tensor]] = [[] for _ in routes]
         last = [(len(route.nodes) - 1,) for route in routes]
         for start in range(0, total, CHUNK):
-            chunk = {size: array[start : start + CHUNK] for size, array in images.items()}
+            chunk = {size: array[start : start + CHUNK] for size, array in batches.items()}
             for i, found in enumerate(self.outputs(routes, last, chunk)):
                 parts[i].append(found[last[i][0]].to("cpu"))
         return [torch.cat(part).clone() for part in parts]
@@ -135,7 +126,7 @@ def run_dynamic(
         route: The candidate's route.
         modules: Frozen components.
         own: Slot to the module that the candidate trains or fits.
-        known: Place to its rows for this batch: the frontier, or ``PIXELS`` alone.
+        known: Place to its rows for this batch: the frontier, or ``INPUT`` alone.
     """
     outputs = dict(known)
     last = len(route.nodes) - 1
@@ -171,21 +162,21 @@ def rows(activation: Activation, index: Any) -> Activation:
     return activation[index]
 
 
-def padded(images: np.ndarray) -> np.ndarray:
+def padded(batch: np.ndarray) -> np.ndarray:
     """At most ``CHUNK`` rows as exactly so many, zeros behind them; always a copy."""
-    missing = CHUNK - len(images)
+    missing = CHUNK - len(batch)
     if missing == 0:
-        return np.array(images)  # a copy: kept arrays are read-only, and torch wants its own
-    return np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
+        return np.array(batch)  # a copy: kept arrays are read-only, and torch wants its own
+    return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)])
 
 
 def missing_behind(route: Route, places: Iterable[int], there: Callable[[int], bool]) -> set[int]:
-    """Every node (or ``PIXELS``) that the wanted ones are computed from, up to what is there already."""
+    """Every node (or ``INPUT``) that the wanted ones are computed from, up to what is there already."""
     found: set[int] = set()
     todo = list(places)
     while todo:
         i = todo.pop()
         if i not in found and not there(i):
             found.add(i)
-            todo.extend(() if i == PIXELS else route.nodes[i].inputs)
+            todo.extend(() if i == INPUT else route.nodes[i].inputs)
     return found

@@ -1,10 +1,12 @@
-"""The root trunk's normalisation and shapes as plain data: what a run records and a worker is told."""
+"""The root trunk's input and shapes as plain data: what a run records and a worker is told."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from evo_mtl.network.inputs import Input, input_from_json
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class TrunkLayout:
         channels: Feature channels behind each stage.
         group_ends: Stages that end a group.
         final_norm: Stage that holds the last norm.
-        mean, std: Normalisation of pixels in [0, 1].
+        input: What it reads; the size of images is open.
         stage_names: For people.
     """
 
@@ -30,8 +32,7 @@ class TrunkLayout:
     channels: tuple[int, ...]
     group_ends: tuple[int, ...]
     final_norm: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    input: Input
     stage_names: tuple[str, ...]
 
     def stage_spec(self, index: int) -> dict[str, Any]:
@@ -44,10 +45,10 @@ class TrunkLayout:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; :func:`layout_from_json` reads it back."""
-        return asdict(self)
+        return {**asdict(self), "input": dict(self.input.to_json())}
 
 
 def layout_from_json(data: Mapping[str, Any]) -> TrunkLayout:
     """Reads what :meth:`TrunkLayout.to_json` wrote."""
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    return TrunkLayout(**fields)
+    return TrunkLayout(**{**fields, "input": input_from_json(data["input"])})

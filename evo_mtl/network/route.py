@@ -1,7 +1,7 @@
 """A task's model as a small graph of components, and the keys by which routes share their nodes.
 
 A node's key is the digest of what it computes: its component, how it is used, and the keys of its
-inputs; the key of the pixels is the digest of the preprocessing. Two routes share a node exactly when
+inputs; that of the foot is the digest of the input. Two routes share a node exactly when
 the keys are equal, so a set of routes runs each node once per batch.
 """
 
@@ -12,25 +12,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from evo_mtl.files import canonical_json, digest
+from evo_mtl.network.inputs import Input, input_from_json
 
-PIXELS = -1
-"""Stands for the preprocessed image where a node names its inputs."""
+INPUT = -1
+"""Stands for the first activation where a node names its inputs."""
 
 Operation = Literal["stage", "adapter", "pool", "concatenate", "head"]
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """From uint8 pixels to the first activation: a square of ``image_size``, then (x/255 - mean) / std."""
-
-    image_size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @property
-    def key(self) -> str:
-        """Key of the root."""
-        return digest(canonical_json({"pixels": asdict(self)}))
 
 
 @dataclass(frozen=True)
@@ -39,7 +26,7 @@ class Node:
 
     Attributes:
         operation: What is done.
-        inputs: Places of earlier nodes, or ``PIXELS``.
+        inputs: Places of earlier nodes, or ``INPUT``.
         component: Digest of its weights; ``None`` for pooling and concatenation, and for a slot that
             starts fresh.
         slot: Its name in the genome (``"stage:3"``, ``"adapter:5"``, ``"head"``); empty for the others.
@@ -59,9 +46,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Route:
-    """From pixels to logits; the last node is the head."""
+    """From examples to logits; the last node is the head."""
 
-    preprocessing: Preprocessing
+    input: Input
     nodes: tuple[Node, ...]
 
     def keys(self, address: str = "") -> tuple[str, ...]:
@@ -77,7 +64,7 @@ class Route:
                 "component": node.component,
                 "grid": node.grid,
                 "prefix": node.prefix,
-                "inputs": [self.preprocessing.key if i == PIXELS else keys[i] for i in node.inputs],
+                "inputs": [self.input.key if i == INPUT else keys[i] for i in node.inputs],
             }
             if node.open:
                 content["private"] = [address, node.slot]
@@ -94,19 +81,19 @@ class Route:
         flags: list[bool] = []
         for node in self.nodes:
             again = node.open or node.operation == "concatenate"
-            flags.append(again or any(i != PIXELS and flags[i] for i in node.inputs))
+            flags.append(again or any(i != INPUT and flags[i] for i in node.inputs))
         return tuple(flags)
 
     @property
     def frontier(self) -> tuple[int, ...]:
-        """Constant inputs (nodes or ``PIXELS``) of what changes in training: what is computed once."""
+        """Constant inputs (nodes or ``INPUT``) of what changes in training: what is computed once."""
         dynamic = self.dynamic
         needed = {
             i
             for node, changes in zip(self.nodes, dynamic, strict=True)
             if changes
             for i in node.inputs
-            if i == PIXELS or not dynamic[i]
+            if i == INPUT or not dynamic[i]
         }
         return tuple(sorted(needed))
 
@@ -117,15 +104,13 @@ class Route:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; :func:`route_from_json` reads it back."""
-        return asdict(self)
+        return {"input": dict(self.input.to_json()), "nodes": [asdict(node) for node in self.nodes]}
 
 
 def route_from_json(data: Mapping[str, Any]) -> Route:
     """Reads what :meth:`Route.to_json` wrote."""
-    raw = data["preprocessing"]
-    preprocessing = Preprocessing(raw["image_size"], tuple(raw["mean"]), tuple(raw["std"]))
     nodes = tuple(Node(**{**node, "inputs": tuple(node["inputs"])}) for node in data["nodes"])
-    return Route(preprocessing, nodes)
+    return Route(input_from_json(data["input"]), nodes)
 
 
 def close(route: Route, trained: Mapping[str, str]) -> Route:

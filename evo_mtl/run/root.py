@@ -23,8 +23,7 @@ def layout_of(trunk: Trunk) -> TrunkLayout:
         channels=trunk.channels,
         group_ends=trunk.group_ends,
         final_norm=trunk.final_norm,
-        mean=trunk.mean,
-        std=trunk.std,
+        input=trunk.input,
         stage_names=trunk.stage_names,
     )
 

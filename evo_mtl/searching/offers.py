@@ -29,6 +29,7 @@ from evo_mtl.evolution.population import Founder
 from evo_mtl.evolution.proof import halves, p_value
 from evo_mtl.evolution.turn import World
 from evo_mtl.files import lock
+from evo_mtl.genome.genome import genome_from_json
 from evo_mtl.network.route import route_from_json
 from evo_mtl.registry import suggestion
 from evo_mtl.run import progress as tell
@@ -41,7 +42,7 @@ from evo_mtl.searching.turns import evaluated, found_route
 from evo_mtl.searching.usage import in_use
 from evo_mtl.seeding import generator
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.task import load_images, open_task, with_validation
+from evo_mtl.streams.task import load_batch, open_task, with_validation
 from evo_mtl.training import metrics
 
 LEVEL = 0.05
@@ -195,7 +196,7 @@ class _Offer:
             pricing,
             pass_=self.pass_,
         )
-        size = dict(self.own["genome"]["hyperparameters"])["image_size"]
+        size = genome_from_json(self.own["genome"]).image_size
         looks = trials.looks(offered_lines(world, self.number, size), look_rules(world).max_images)
         candidates = offered(world, self.number, looks)
         outcomes = trials.generation(candidates, lambda one, seconds: None)
@@ -253,6 +254,5 @@ class _Offer:
 
     def _answers(self, event: Mapping[str, Any]) -> np.ndarray:
         route = route_from_json(event["route"])
-        size = route.preprocessing.image_size
-        pixels = load_images(self.task.validation, size)
-        return self.ground.shared.logits([route], {size: pixels})[0].numpy().argmax(1)
+        batch = load_batch(self.task.validation, route.input)
+        return self.ground.shared.logits([route], {route.input.size: batch})[0].numpy().argmax(1)

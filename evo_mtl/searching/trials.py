@@ -52,7 +52,7 @@ class Trials:
         jobs = [look_job(request, max_images) for request in requests]
 
         def about(place: int) -> Mapping[str, Any]:
-            return {"parent": requests[place].parent, "image_size": requests[place].genome["image_size"]}
+            return {"parent": requests[place].parent, "image_size": requests[place].genome.image_size}
 
         return [look_from_json(result) for result in self._do(jobs, about) if result is not None]
 

@@ -16,7 +16,7 @@ import numpy as np
 from evo_mtl.errors import ConfigError, DataError, InputError
 from evo_mtl.registry import suggestion
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.images import resize, to_rgb
+from evo_mtl.streams.images import to_rgb
 from evo_mtl.streams.raw import Items, RawSplit, RawTask, Request, digests
 from evo_mtl.streams.sources import find_source
 from evo_mtl.streams.splitting import hold_out, limited
@@ -123,26 +123,41 @@ def open_test(config: TaskConfig) -> Split:
     return open_splits(config).test
 
 
-def load_images(split: Split, size: int, threads: int = 2) -> np.ndarray:
-    """Decodes and resizes a whole split.
+class Rows(Protocol):
+    """How an example becomes a row of a batch; every input of a network has this face."""
 
-    Returns:
-        ``(N, size, size, 3)`` uint8.
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a row."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of a row."""
+        ...
+
+    def row(self, example: np.ndarray) -> np.ndarray:
+        """The row of an example."""
+        ...
+
+
+def load_batch(split: Split, rows: Rows, threads: int = 2) -> np.ndarray:
+    """A whole split, decoded, as one array ``(N, *shape)``.
 
     Raises:
-        DataError: An image is broken; names it.
+        DataError: An example is broken; names it.
     """
-    return load_images_at(split, (size,), threads)[size]
+    return load_batches(split, (rows,), threads)[0]
 
 
-def load_images_at(split: Split, sizes: Sequence[int], threads: int = 2) -> dict[int, np.ndarray]:
-    """The same at several sizes, each image decoded once."""
-    out = {size: np.empty((len(split.images), size, size, 3), dtype=np.uint8) for size in sizes}
+def load_batches(split: Split, rows: Sequence[Rows], threads: int = 2) -> list[np.ndarray]:
+    """The same in several forms, each example decoded once."""
+    out = [np.empty((len(split.images), *each.shape), each.dtype) for each in rows]
 
     def load(index: int) -> None:
-        image = split.images[index]
-        for size, array in out.items():
-            array[index] = resize(image, size)
+        example = split.images[index]
+        for each, array in zip(rows, out, strict=True):
+            array[index] = each.row(example)
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for _ in pool.map(load, range(len(split.images))):

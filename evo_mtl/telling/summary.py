@@ -221,7 +221,7 @@ def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owne
         "taps": [[tap.stage, tap.grid] for tap in genome.taps],
         "head": genome.head.kind,
         "paths": len(genome.paths) + 1,
-        "image_size": genome["image_size"],
+        "image_size": genome.image_size,
         "active_parameters": cost["active_parameters"],
         "added_parameters": cost["added_parameters"],
         "added_share": cost["added_parameters"] / trunk if trunk else 0.0,

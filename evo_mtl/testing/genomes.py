@@ -18,6 +18,7 @@ from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.sampling import random_genome, seed_genome
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.network.inputs import Pixels
 from evo_mtl.network.layout import TrunkLayout
 
 ALL_HEADS = ["linear", "ridge", "projected_ridge", "nearest_mean"]
@@ -72,8 +73,7 @@ def trunk_layout() -> TrunkLayout:
         channels=facts.channels,
         group_ends=facts.group_ends,
         final_norm=facts.final_norm,
-        mean=(0.5,) * 3,
-        std=(0.2,) * 3,
+        input=Pixels(0, (0.5,) * 3, (0.2,) * 3),
         stage_names=tuple(f"stage {i}" for i in range(len(facts.channels))),
     )
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from evo_mtl.archive.journal import Event, read_journal
@@ -26,9 +25,7 @@ from evo_mtl.run.config import RunConfig, make_config, to_yaml
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.searching.beginning import begin, checked
 from evo_mtl.searching.runner import Options, run_search
-from evo_mtl.seeding import generator
 from evo_mtl.streams import stamps
-from evo_mtl.streams.images import resize
 from evo_mtl.testing.worlds import write_space, write_stream
 
 SEARCHED = ("t0", "t01")
@@ -131,8 +128,6 @@ def _own_head(store: ComponentStore, head: str, number: int) -> tuple[str, int]:
 
 def _fingerprints(shared: SharedRoutes, routes: Sequence[Route]) -> list[str]:
     """As the search computes them, for many routes at once."""
-    coarse = generator(0, "probe images").integers(0, 256, (CHUNK, 8, 8, 3), dtype=np.uint8)
-    sizes = {route.preprocessing.image_size for route in routes}
-    probes = {size: np.stack([resize(image, size) for image in coarse]) for size in sizes}
+    probes = {route.input.size: route.input.probes(CHUNK) for route in routes}
     logits: list[Tensor] = shared.logits(routes, probes)
     return [digest(one.numpy().tobytes()) for one in logits]

@@ -84,4 +84,4 @@ def _pays(genome: Genome, layout: TrunkLayout, num_classes: int) -> bool:
     if not limits or in_features(genome, layout) * num_classes > limits[0]:
         return False
     adapted = any(gene.open for gene in genome.adapters)
-    return not adapted or batch * genome["image_size"] ** 2 <= ADAPTER_PIXELS
+    return not adapted or batch * genome.image_size**2 <= ADAPTER_PIXELS

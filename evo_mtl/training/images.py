@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS
-from evo_mtl.streams.task import Split, Task, load_images_at
+from evo_mtl.network.inputs import Pixels
+from evo_mtl.streams.task import Split, Task, load_batches
 from evo_mtl.streams.views import view
 from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.spent import Spent
@@ -36,6 +38,7 @@ class TaskImages:
         spent: Spent | None = None,
     ) -> None:
         self.task = task
+        self._input = Pixels(0, (), ())
         self._seed = seed
         self._cache = cache
         self._sizes = frozenset(sizes)
@@ -43,7 +46,7 @@ class TaskImages:
 
     def train(self, genome: Genome, index: int) -> tuple[str, np.ndarray]:
         """Key and pixels of a view of the training images; view 0 is the images as they are."""
-        size = genome["image_size"]
+        size = genome.image_size
         if index == 0:
             with self._spent.on("images"):
                 return self._key(self.task.train, size, {}), self._plain(self.task.train, size)
@@ -62,7 +65,7 @@ class TaskImages:
 
     def validation(self, genome: Genome) -> tuple[str, np.ndarray]:
         """Key and pixels of the validation images."""
-        size = genome["image_size"]
+        size = genome.image_size
         key = self._key(self.task.validation, size, {})
         with self._spent.on("images"):
             return key, self._plain(self.task.validation, size)
@@ -72,13 +75,13 @@ class TaskImages:
         found = self._cache.find(key)
         if found is not None:
             return found
-        sizes = sorted(self._sizes | {size})
-        if sum(len(split) * 3 * s * s for s in sizes) > self._cache.max_bytes // 4:
-            sizes = [size]
-        made = load_images_at(split, sizes)
+        wanted = [self._input.at(each) for each in sorted(self._sizes | {size})]
+        if sum(len(split) * math.prod(each.shape) for each in wanted) > self._cache.max_bytes // 4:
+            wanted = [self._input.at(size)]
+        made = dict(zip(wanted, load_batches(split, wanted), strict=True))
         for each, array in made.items():
-            self._cache.keep(self._key(split, each, {}), array)
-        return made[size]
+            self._cache.keep(self._key(split, each.size, {}), array)
+        return made[self._input.at(size)]
 
     def _key(self, split: Split, size: int, options: Mapping[str, Any]) -> str:
         return digest(

@@ -1,4 +1,4 @@
-"""What a candidate's open part is run from, by image: kept activations, gathered taps, or pixels alone."""
+"""What a candidate's open part is run from, by example: kept activations, gathered taps, or the input alone."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evo_mtl.network.forward import Activation, normalise
-from evo_mtl.network.route import PIXELS, Route
+from evo_mtl.network.forward import Activation
+from evo_mtl.network.route import INPUT, Route
 from evo_mtl.training.kept import Frontier
 
 
@@ -34,29 +34,29 @@ class Gathered:
         return {self.place: self.matrix.index_select(0, rows)}
 
 
-class PixelsOnly:
+class Unkept:
     """A frontier for which nothing is kept: every batch runs the whole route, in the batch's own size.
 
     What a search without kept activations costs; results differ from :class:`Frontier`'s in last bits.
 
     Args:
         route: The candidate's route.
-        images: Pixels ``(N, S, S, 3)`` uint8.
-        device: Where they are normalised.
+        batch: Examples ``(N, ...)`` as the route's input has them.
+        device: Where they go.
     """
 
-    def __init__(self, route: Route, images: np.ndarray, device: torch.device) -> None:
-        self._preprocessing = route.preprocessing
-        self._images = images
+    def __init__(self, route: Route, batch: np.ndarray, device: torch.device) -> None:
+        self._input = route.input
+        self._batch = batch
         self._device = device
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._batch)
 
     def __getitem__(self, index: np.ndarray) -> dict[int, Activation]:
-        """The preprocessed images at ``index`` ``(B,)``."""
-        pixels = torch.from_numpy(self._images[index]).to(self._device)
-        return {PIXELS: normalise(pixels, self._preprocessing)}
+        """The first activation of the examples at ``index`` ``(B,)``."""
+        rows = torch.from_numpy(self._batch[index]).to(self._device)
+        return {INPUT: self._input.first(rows)}
 
 
 class Chosen:
@@ -67,7 +67,7 @@ class Chosen:
         rows: ``(N,)``, which of them.
     """
 
-    def __init__(self, whole: Frontier | PixelsOnly, rows: np.ndarray) -> None:
+    def __init__(self, whole: Frontier | Unkept, rows: np.ndarray) -> None:
         self._whole = whole
         self._rows = rows
 
@@ -79,7 +79,7 @@ class Chosen:
         return self._whole[self._rows[index]]
 
 
-Inputs = Frontier | Gathered | PixelsOnly | Chosen
+Inputs = Frontier | Gathered | Unkept | Chosen
 """Rows by index ``(B,)``: place in the route to activation."""
 
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from evo_mtl.files import digest
-from evo_mtl.network.forward import CHUNK, Activation, SharedRoutes, missing_behind, normalise, padded
-from evo_mtl.network.route import PIXELS, Route
+from evo_mtl.network.forward import CHUNK, Activation, SharedRoutes, missing_behind, padded
+from evo_mtl.network.route import INPUT, Route
 from evo_mtl.training.arrays import ArrayCache
 
 
@@ -25,7 +25,7 @@ class Frontier:
 
     Args:
         route: The candidate's route.
-        images: Pixels ``(N, S, S, 3)`` uint8.
+        images: Examples ``(N, ...)`` as the input of the routes has them.
         arrays: Frontier place to kept arrays (one a tensor, channels last); places missing here are
             computed for each batch.
         shared: Runs the frozen nodes.
@@ -45,7 +45,7 @@ class Frontier:
         self._images = images
         self._arrays = arrays
         self._shared = shared
-        self._missing = [i for i in route.frontier if i not in arrays and i != PIXELS]
+        self._missing = [i for i in route.frontier if i not in arrays and i != INPUT]
         spare = _spare_bytes(shared.device) if device_bytes is None else device_bytes
         self._resident: dict[int, list[torch.Tensor]] = {}
         for i, kept in arrays.items():
@@ -68,15 +68,15 @@ class Frontier:
         if self._resident:
             there = torch.from_numpy(index).to(device)
             known |= {i: _as_activation([t[there] for t in kept]) for i, kept in self._resident.items()}
-        if PIXELS in self._route.frontier:
-            pixels = torch.from_numpy(self._images[index]).to(device)
-            known[PIXELS] = normalise(pixels, self._route.preprocessing)
+        if INPUT in self._route.frontier:
+            rows = torch.from_numpy(self._images[index]).to(device)
+            known[INPUT] = self._route.input.first(rows)
         if self._missing:
             known |= self._compute(index)
         return known
 
     def _compute(self, index: np.ndarray) -> dict[int, Activation]:
-        size = self._route.preprocessing.image_size
+        size = self._route.input.size
         parts = [
             self._shared.outputs([self._route], [self._missing], {size: self._images[index[s : s + CHUNK]]})[
                 0
@@ -93,12 +93,12 @@ def frontier(
 
     Args:
         route: The candidate's route.
-        images: Pixels ``(N, S, S, 3)`` uint8.
-        data_key: Names those pixels.
+        images: Examples ``(N, ...)`` as the input of the routes has them.
+        data_key: Names that array.
         shared: Runs the frozen nodes.
         cache: Where activations are kept.
     """
-    places = [i for i in route.frontier if i != PIXELS]
+    places = [i for i in route.frontier if i != INPUT]
     found = frozen_pass([route], [places], images, data_key, shared, cache, cache.max_bytes // 2)
     return Frontier(route, images, found[0], shared)
 
@@ -118,10 +118,10 @@ def frozen_pass(
     are kept already.
 
     Args:
-        routes: Of one preprocessing.
+        routes: Of one input.
         wanted: For each route, places of frozen nodes.
-        images: Pixels ``(N, S, S, 3)`` uint8.
-        data_key: Names those pixels.
+        images: Examples ``(N, ...)`` as the input of the routes has them.
+        data_key: Names that array.
         shared: Runs the nodes.
         cache: Where arrays are kept.
         max_bytes: What this pass may keep; the smallest arrays go first, the others are left out.
@@ -151,10 +151,10 @@ def frozen_pass(
         for route, own, places in zip(routes, keys, missing, strict=True):
 
             def there(i: int, own: tuple[str, ...] = own) -> bool:
-                return i != PIXELS and own[i] not in claimed and bool(lookup(own[i]))
+                return i != INPUT and own[i] not in claimed and bool(lookup(own[i]))
 
             run = missing_behind(route, places, there)
-            inputs = {j for i in run if i != PIXELS for j in route.nodes[i].inputs} - run
+            inputs = {j for i in run if i != INPUT for j in route.nodes[i].inputs} - run
             starts |= {own[j]: lookup(own[j]) for j in inputs}
         one = _Pass(routes, keys, missing, images, starts, shared)
         found |= one.run(name, cache, max_bytes)
@@ -176,7 +176,7 @@ class _Pass:
 
     def chunk(self, start: int) -> dict[str, list[np.ndarray]]:
         """Outputs of the missing nodes by key, for ``CHUNK`` images from ``start`` on."""
-        device, size = self.shared.device, self.routes[0].preprocessing.image_size
+        device, size = self.shared.device, self.routes[0].input.size
         part = slice(start, start + CHUNK)
         kept = {
             key: _as_activation([torch.from_numpy(padded(array[part])).to(device) for array in arrays])

@@ -47,9 +47,7 @@ def do_look(request: LookRequest, max_images: int, bench: Bench) -> Look:
         alone = tuple(quality([i]) for i in range(len(stages)))
         together = quality(list(range(len(stages))))
     images, multiply_adds = look_work(genome, len(pixels), len(truth), bench.layout)
-    return Look(
-        request.parent, genome["image_size"], stages, alone, together, len(truth), images, multiply_adds
-    )
+    return Look(request.parent, genome.image_size, stages, alone, together, len(truth), images, multiply_adds)
 
 
 def describe(genome: Genome, max_images: int, bench: Bench) -> str | None:
@@ -78,7 +76,7 @@ def _training_images(genome: Genome, max_images: int, bench: Bench) -> tuple[np.
 def look_work(genome: Genome, num_train: int, num_validation: int, layout: TrunkLayout) -> tuple[int, float]:
     """Images presented and planned multiply-adds of a look."""
     adapters = tuple((gene.stage, gene.width) for gene in genome.adapters)
-    forward = sum(line_multiply_adds(layout, genome.depth, adapters, genome["image_size"]))
+    forward = sum(line_multiply_adds(layout, genome.depth, adapters, genome.image_size))
     widths = [layout.channels[tap.stage] for tap in genome.taps]
     solved = sum(ridge_multiply_adds(num_train, width) for width in (*widths, sum(widths)))
     images = num_train + num_validation

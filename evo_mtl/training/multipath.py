@@ -109,7 +109,7 @@ def _nodes(
     path: PathGene, genome: Genome, layout: TrunkLayout
 ) -> Iterator[tuple[tuple[str, ...], str, int, int]]:
     """Each stage and adapter of a path: the components it is computed with, its own, its parameters and work."""
-    depth, size = len(path.stages), genome["image_size"]
+    depth, size = len(path.stages), genome.image_size
     adapters = {gene.stage: gene for gene in path.adapters}
     plain = line_multiply_adds(layout, depth, (), size)
     whole = line_multiply_adds(layout, depth, tuple((g.stage, g.width) for g in path.adapters), size)

@@ -14,7 +14,7 @@ from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS
 from evo_mtl.network.assembly import assemble
-from evo_mtl.network.route import PIXELS
+from evo_mtl.network.route import INPUT
 from evo_mtl.training.kept import frozen_pass
 from evo_mtl.training.trial import Bench
 
@@ -43,7 +43,7 @@ def planned_passes(candidates: Sequence[Candidate]) -> tuple[Pass, ...]:
     readers: dict[tuple[object, ...], list[int]] = {}
     for place, candidate in enumerate(candidates):
         genome = candidate.genome
-        views = genome["views"] if genome.head.trained else 1
+        views = genome.views if genome.head.trained else 1
         for view in (VALIDATION, *range(views)):
             readers.setdefault((view, *_pixels(genome, view)), []).append(place)
     found = [Pass(int(str(key[0])), tuple(places), 1 / len(readers)) for key, places in readers.items()]
@@ -53,7 +53,7 @@ def planned_passes(candidates: Sequence[Candidate]) -> tuple[Pass, ...]:
 def _pixels(genome: Genome, view: int) -> tuple[object, ...]:
     """What the pixels of a view depend on; views other than 0 are drawn, the others only have a size."""
     if view <= 0:
-        return (genome["image_size"],)
+        return (genome.image_size,)
     return tuple(genome[name] for name in DATA_HYPERPARAMETERS if name != "views")
 
 
@@ -62,7 +62,7 @@ def do_pass(candidates: Sequence[Candidate], view: int, share: float, bench: Ben
     genome = candidates[0].genome
     key, pixels = bench.images.validation(genome) if view == VALIDATION else bench.images.train(genome, view)
     routes = [assemble(one.genome, bench.layout) for one in candidates]
-    wanted = [[i for i in route.frontier if i != PIXELS] for route in routes]
+    wanted = [[i for i in route.frontier if i != INPUT] for route in routes]
     max_bytes = int(bench.cache.max_bytes * share)
     if bench.keeping and max_bytes and any(wanted):
         with bench.spent.on("frozen"):

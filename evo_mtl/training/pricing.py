@@ -59,7 +59,7 @@ class Pricing:
                 training is charged in full.
         """
         adapters = tuple((gene.stage, gene.width) for gene in genome.adapters)
-        stages = line_multiply_adds(self.layout, genome.depth, adapters, genome["image_size"])
+        stages = line_multiply_adds(self.layout, genome.depth, adapters, genome.image_size)
         head_parameters, head_work = self._head(genome)
         first = genome.first_open if genome.head.trained else genome.depth
         frozen, open_ = sum(stages[:first]), sum(stages[first:]) + head_work
@@ -71,7 +71,7 @@ class Pricing:
             head_parameters += parameters
 
         looks = 1 if genome.head.component is None or genome.paths else 0
-        views = genome["views"] if genome.head.trained else 1
+        views = genome.views if genome.head.trained else 1
         passes = genome["epochs"] if genome.head.trained else 0
         last = self.validations if until is None else until
         checks = last + 1 if genome.head.trained else 1

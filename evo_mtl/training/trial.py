@@ -24,7 +24,7 @@ from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.heads import Head
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.multipath import MultipathHead
-from evo_mtl.network.route import PIXELS, Route
+from evo_mtl.network.route import INPUT, Route
 from evo_mtl.seeding import generator
 from evo_mtl.training import metrics
 from evo_mtl.training.arrays import ArrayCache
@@ -32,7 +32,7 @@ from evo_mtl.training.fit import Fitted, Found, GivenUp, Member, fit_together
 from evo_mtl.training.folds import Fold
 from evo_mtl.training.heads import calibrate, solve_head
 from evo_mtl.training.images import TaskImages
-from evo_mtl.training.inputs import Gathered, Inputs, PixelsOnly, choose
+from evo_mtl.training.inputs import Gathered, Inputs, Unkept, choose
 from evo_mtl.training.kept import frontier
 from evo_mtl.training.multipath import ready_connectors
 from evo_mtl.training.open_part import OpenPart, Snapshot
@@ -221,7 +221,7 @@ def prepare(
     task = bench.images.task
     labels, truth, address = task.train.labels, task.validation.labels, candidate.address
     if like is None or not _read_the_same(route, like.part.route):
-        views = genome["views"] if genome.head.trained else 1
+        views = genome.views if genome.head.trained else 1
         train = [_inputs(part, genome, bench, bench.images.train(genome, v), views) for v in range(views)]
         validation = _inputs(part, genome, bench, bench.images.validation(genome), views)
     else:
@@ -326,9 +326,9 @@ def _quality(prepared: Prepared, bench: Bench) -> Callable[[np.ndarray], float]:
 
 
 def _read_the_same(a: Route, b: Route) -> bool:
-    """Whether two routes' open parts are run from the same outputs of frozen nodes, or from pixels alone."""
+    """Whether two routes' open parts are run from the same outputs of frozen nodes, or from the input alone."""
     here, there = a.keys(), b.keys()
-    return a.frontier == b.frontier and all(here[i] == there[i] for i in a.frontier if i != PIXELS)
+    return a.frontier == b.frontier and all(here[i] == there[i] for i in a.frontier if i != INPUT)
 
 
 def _inputs(
@@ -337,7 +337,7 @@ def _inputs(
     """What an open part is run from for some images; of ``views`` sets of training images, one."""
     key, pixels = images
     if not bench.keeping:
-        return PixelsOnly(part.route, pixels, bench.shared.device)
+        return Unkept(part.route, pixels, bench.shared.device)
     with bench.spent.on("frozen"):
         kept = frontier(part.route, pixels, key, bench.shared, bench.cache)
         size = 4 * len(pixels) * in_features(genome, bench.layout)

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
 from evo_mtl.engines.workbench import set_threads
 from evo_mtl.learners.answers import pack
 from evo_mtl.learners.comparison import Request, compute_row, task_data
 from evo_mtl.learners.fixed_split import SplitNetwork
 from evo_mtl.network.cost import stage_parameters
-from evo_mtl.network.trunks import build_trunk, trunk_multiply_adds
+from evo_mtl.network.trunks import build_trunk, multiply_adds, stage_modules
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.task import load_images, open_task, open_test
+from evo_mtl.streams.task import load_batch, open_task, open_test
 from evo_mtl.training.metrics import score
 from search.rows import Rows
 from search.work import Learning, Place
@@ -66,6 +67,7 @@ def _row(work: Learning, task: TaskConfig, place: Place) -> dict[str, Any]:
 
 
 def _named(work: Learning, task: str, data: str, metric: str) -> dict[str, Any]:
+    first = torch.zeros(1, 3, work.size, work.size)
     return {
         "method": work.method,
         "seed": work.seed,
@@ -74,23 +76,24 @@ def _named(work: Learning, task: str, data: str, metric: str) -> dict[str, Any]:
         "data": data,
         "metric": metric,
         "trunk_parameters": sum(stage_parameters(work.trunk, "block")),
-        "multiply_adds": float(sum(trunk_multiply_adds(work.trunk, "block", work.size))),
+        "multiply_adds": float(sum(multiply_adds(stage_modules(work.trunk, "block"), first))),
     }
 
 
 def _split_rows(work: Learning, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """The fixed split along the whole stream: quality right after each task, and after all of them."""
     set_threads(1)
-    network = SplitNetwork(build_trunk(work.trunk, work.weights, "half"))
+    trunk = build_trunk(work.trunk, work.weights, "half")
+    network, source = SplitNetwork(trunk), trunk.input.at(work.size)
     tests, rows = {}, []
     for config in work.tasks:
         task = open_task(config)
-        data = task_data(task, work.size)
+        data = task_data(task, source)
         cpu, wall = time.process_time(), time.perf_counter()
         added = network.learn(data, work.seed)
         spent = {"cpu_seconds": time.process_time() - cpu, "seconds": time.perf_counter() - wall}
         test = open_test(config)
-        tests[task.name] = (load_images(test, work.size), test.labels, data)
+        tests[task.name] = (load_batch(test, source), test.labels, data)
         right_after = network.answer(task.name, tests[task.name][0])
         say(f"{task.name}: learned in {spent['seconds']:.0f} s")
         rows.append(

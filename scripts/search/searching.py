@@ -35,7 +35,7 @@ from evo_mtl.run.config import RunConfig, make_config
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.searching.runner import CACHE_BYTES, Options, run_search
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.task import Split, load_images, open_splits, open_task
+from evo_mtl.streams.task import Split, load_batch, open_splits, open_task
 from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.images import TaskImages
 from evo_mtl.training.metrics import score
@@ -212,8 +212,8 @@ def _best(evaluations: Sequence[Mapping[str, Any]]) -> Evaluation | None:
 
 def _answered(metric: str, test: Split, route: Route, shared: SharedRoutes) -> dict[str, Any]:
     """Quality on the test split and which images were answered rightly."""
-    size = route.preprocessing.image_size
-    answers = shared.logits([route], {size: load_images(test, size)})[0].numpy().argmax(1)
+    batch = load_batch(test, route.input)
+    answers = shared.logits([route], {route.input.size: batch})[0].numpy().argmax(1)
     return {"test": score(metric, answers, test.labels), **pack(answers, test.labels)}
 
 

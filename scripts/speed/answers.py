@@ -129,7 +129,7 @@ def ideal_ratio(model: Model, own: int) -> float:
     """Multiply-adds of separate models over those of routes that share all but their last ``own`` stages."""
     depth = len(model.layout.channels)
     adapters = tuple((stage, 32) for stage in range(depth - own, depth)) if own else ()
-    size = model.route(model.tasks[0]).preprocessing.image_size
+    size = model.route(model.tasks[0]).input.size
     work = line_multiply_adds(model.layout, depth, adapters, size)
     tasks, ends = len(model.tasks), sum(work[depth - own :]) if own else 0
     return tasks * sum(work) / (sum(work) - ends + tasks * ends)

@@ -23,7 +23,8 @@ from evo_mtl.genome.space import SearchSpace, SeedCandidate
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.heads import Head
-from evo_mtl.network.route import PIXELS, Node, Preprocessing, Route
+from evo_mtl.network.inputs import Pixels
+from evo_mtl.network.route import INPUT, Node, Route
 from evo_mtl.testing.worlds import a_bench, a_trunk, write_task
 from evo_mtl.training.fit import Member, fit_together
 from evo_mtl.training.inputs import Gathered
@@ -63,10 +64,10 @@ def _head_row(
     labels = np.arange(count) % classes
     taps = drawn.normal(size=(count, numbers)).astype(np.float32)
     train, validation = (
-        Gathered(PIXELS, torch.from_numpy(taps)),
-        Gathered(PIXELS, torch.from_numpy(taps[:64])),
+        Gathered(INPUT, torch.from_numpy(taps)),
+        Gathered(INPUT, torch.from_numpy(taps[:64])),
     )
-    route = Route(Preprocessing(32, (), ()), (Node("head", (PIXELS,), None, "head", True),))
+    route = Route(Pixels(32, (), ()), (Node("head", (INPUT,), None, "head", True),))
     shared = SharedRoutes(Modules(lambda _: ({}, {})))
 
     def fit(numbers_of_members: range) -> None:

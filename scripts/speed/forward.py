@@ -115,12 +115,11 @@ def _plain(folder: Path, request: dict[str, Any]) -> Any:
         model.load_state_dict(dict(zip(own, tensors)), strict=False)
     else:
         load_weights(model, choice.name, choice.weights)
-    mean, std = (torch.tensor(numbers).view(1, -1, 1, 1) for numbers in (trunk.mean, trunk.std))
 
     @torch.no_grad()
     def run(pixels: np.ndarray) -> torch.Tensor:
-        x = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255.0
-        return model.forward_features((x - mean) / std).mean((2, 3))
+        x = trunk.input.first(torch.from_numpy(pixels)).contiguous(memory_format=torch.contiguous_format)
+        return model.forward_features(x).mean((2, 3))
 
     return run
 
@@ -133,7 +132,7 @@ def _ours(folder: Path, request: dict[str, Any]) -> Any:
     from evo_mtl.engines.workbench import set_threads
     from evo_mtl.network.components import Modules
     from evo_mtl.network.forward import CHUNK, SharedRoutes
-    from evo_mtl.network.route import Node, Preprocessing, Route
+    from evo_mtl.network.route import Node, Route
     from evo_mtl.run.root import read_root, write_root
     from speed.world import TINY_TRUNK, TRUNK
 
@@ -147,7 +146,7 @@ def _ours(folder: Path, request: dict[str, Any]) -> Any:
         Node("stage", (i - 1,), component, f"stage:{i}") for i, component in enumerate(facts.components)
     ]
     pooled = Node("pool", (len(stages) - 1,), grid=1)
-    route = Route(Preprocessing(request["size"], layout.mean, layout.std), (*stages, pooled))
+    route = Route(layout.input.at(request["size"]), (*stages, pooled))
     shared = SharedRoutes(Modules(store.read))
 
     def run(pixels: np.ndarray) -> Any:

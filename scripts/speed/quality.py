@@ -42,7 +42,7 @@ from evo_mtl.searching.first_looks import first_looks
 from evo_mtl.searching.trials import Trials
 from evo_mtl.seeding import generator
 from evo_mtl.streams.config import TaskConfig, read_stream
-from evo_mtl.streams.task import load_images, open_task, open_test
+from evo_mtl.streams.task import load_batch, open_task, open_test
 from evo_mtl.testing.worlds import write_space, write_stream
 from evo_mtl.training.metrics import score
 from evo_mtl.training.pricing import Pricing
@@ -286,5 +286,4 @@ def _turn(turn: Turn, trials: Trials, start: float) -> Iterator[tuple[float, Eva
 
 def _logits(genome: Genome, test: Any, shared: SharedRoutes, layout: Any) -> np.ndarray:
     route = assemble(genome, layout)
-    size = genome["image_size"]
-    return shared.logits([route], {size: load_images(test, size)})[0].numpy()
+    return shared.logits([route], {route.input.size: load_batch(test, route.input)})[0].numpy()

@@ -11,7 +11,7 @@ from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, TapGene, as_fou
 from evo_mtl.genome.mutation import with_depth
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.network.assembly import assemble
-from evo_mtl.network.route import PIXELS, Route
+from evo_mtl.network.route import INPUT, Route
 from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts, trunk_layout
 
 SPACE, FACTS = a_space(), trunk_facts()
@@ -33,7 +33,7 @@ def test_a_plain_genome_is_a_line_of_stages_with_one_tap_and_a_head() -> None:
     found = route(genome())
     assert operations(found) == ["stage"] * 6 + ["pool", "concatenate", "head"]
     assert [node.inputs for node in found.nodes] == [
-        (PIXELS,),
+        (INPUT,),
         (0,),
         (1,),
         (2,),
@@ -94,4 +94,4 @@ def test_a_route_names_the_components_of_its_genome_in_order_of_depth(rng: np.ra
 
 
 def test_the_image_size_of_the_genome_is_the_size_that_the_route_reads() -> None:
-    assert route(genome().with_values({"image_size": 64})).preprocessing.image_size == 64
+    assert route(genome().with_values({"image_size": 64})).input.size == 64

@@ -16,8 +16,9 @@ from evo_mtl.network.adapters import make_adapter
 from evo_mtl.network.components import Modules, build, num_bytes
 from evo_mtl.network.forward import CHUNK, SharedRoutes, rows
 from evo_mtl.network.heads import Head
+from evo_mtl.network.inputs import Pixels
 from evo_mtl.network.layout import TrunkLayout, layout_from_json
-from evo_mtl.network.route import PIXELS, Node, Preprocessing, Route
+from evo_mtl.network.route import INPUT, Node, Route
 from evo_mtl.network.trunks import build_trunk
 from evo_mtl.testing.worlds import a_trunk, coloured, shared_routes
 
@@ -35,7 +36,7 @@ class World:
     def route(self, depth: int, grid: int = 1, seed: int = 0, adapter: int | None = None) -> Route:
         """A line of ``depth`` stages, an adapter perhaps, and a random head."""
         layout = self.layout
-        nodes, here = [], PIXELS
+        nodes, here = [], INPUT
         for i in range(depth):
             nodes.append(Node("stage", (here,), self.facts.components[i], f"stage:{i}"))
             here = len(nodes) - 1
@@ -46,7 +47,7 @@ class World:
         nodes.append(Node("concatenate", (len(nodes) - 1,)))
         width = layout.channels[depth - 1] * grid * grid
         nodes.append(Node("head", (len(nodes) - 1,), self.head(width, seed), "head"))
-        return Route(Preprocessing(SIZE, layout.mean, layout.std), tuple(nodes))
+        return Route(layout.input.at(SIZE), tuple(nodes))
 
     def head(self, width: int, seed: int) -> str:
         head = Head(width, 3)
@@ -124,21 +125,23 @@ def test_a_new_adapter_leaves_logits_equal(world: World) -> None:
 def test_asking_for_an_inner_node_runs_nothing_behind_it(world: World) -> None:
     shared = shared_routes(world.store, world.layout)
     calls = counted(shared)
-    found = shared.outputs([world.route(5)], [(PIXELS, 1)], {SIZE: IMAGES[:3]})[0]
+    found = shared.outputs([world.route(5)], [(INPUT, 1)], {SIZE: IMAGES[:3]})[0]
     assert set(calls) == set(world.facts.components[:2])
-    assert found[PIXELS].shape == (3, 3, SIZE, SIZE)
+    assert found[INPUT].shape == (3, 3, SIZE, SIZE)
     assert found[1].shape[:2] == (3, world.layout.channels[1])
 
 
 def test_pixels_are_scaled_and_normalised_by_the_trunks_mean_and_std(world: World) -> None:
-    found = world.shared.outputs([world.route(1)], [(PIXELS,)], {SIZE: IMAGES[:2]})[0][PIXELS]
-    plain = (IMAGES[:2] / 255 - np.array(world.layout.mean)) / np.array(world.layout.std)
+    found = world.shared.outputs([world.route(1)], [(INPUT,)], {SIZE: IMAGES[:2]})[0][INPUT]
+    rule = world.layout.input
+    assert isinstance(rule, Pixels)
+    plain = (IMAGES[:2] / 255 - np.array(rule.mean)) / np.array(rule.std)
     np.testing.assert_allclose(found.numpy(), plain.transpose(0, 3, 1, 2), rtol=1e-5, atol=1e-6)
 
 
 def test_routes_of_different_image_sizes_run_together(world: World) -> None:
     small = world.route(4)
-    large = replace(small, preprocessing=replace(small.preprocessing, image_size=48))
+    large = replace(small, input=small.input.at(48))
     images = {SIZE: IMAGES[:4], 48: coloured(4, 3, seed=6, size=48)[0]}
     together = world.shared.logits([small, large], images)
     assert torch.equal(together[0], world.logits(small, images=IMAGES[:4])[0])
@@ -158,9 +161,7 @@ def test_a_route_gives_the_logits_of_its_trunk_run_plainly(
 ) -> None:
     world = World(tmp_path, name, cut)
     trunk = build_trunk(name, "random", cut)
-    pixels = torch.from_numpy(IMAGES[:3]).permute(0, 3, 1, 2) / 255
-    shape = (1, 3, 1, 1)
-    activation = (pixels - torch.tensor(trunk.mean).view(shape)) / torch.tensor(trunk.std).view(shape)
+    activation = trunk.input.at(SIZE).first(torch.from_numpy(IMAGES[:3]))
     routes = [world.route(depth) for depth in depths]
     found = dict(zip(depths, world.logits(*routes, images=IMAGES[:3])))
     with torch.no_grad():

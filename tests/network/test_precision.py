@@ -11,7 +11,7 @@ import torch
 from evo_mtl.network import forward
 from evo_mtl.network.components import Modules, stored
 from evo_mtl.network.forward import run_dynamic
-from evo_mtl.network.route import PIXELS
+from evo_mtl.network.route import INPUT
 from evo_mtl.testing.worlds import a_trunk
 from tests.network.test_forward import IMAGES, SIZE, World
 
@@ -92,7 +92,7 @@ def trained(world: World) -> tuple[torch.Tensor, dict[str, torch.nn.Module]]:
     nodes = tuple(replace(n, open=n.operation in ("adapter", "head")) for n in route.nodes)
     modules = world.shared.modules
     own = {n.slot: modules.fresh(n.component).requires_grad_(True) for n in nodes if n.open and n.component}
-    pixels = world.shared.outputs([route], [(PIXELS,)], {SIZE: IMAGES[:4]})[0]
+    pixels = world.shared.outputs([route], [(INPUT,)], {SIZE: IMAGES[:4]})[0]
     logits = run_dynamic(replace(route, nodes=nodes), modules, own, pixels)
     logits.square().sum().backward()
     return logits.detach(), own
@@ -126,7 +126,7 @@ def test_validation_is_never_run_under_autocast(tmp_path: Path, monkeypatch: pyt
     route, images = world.route(4), {SIZE: IMAGES[:4]}
     monkeypatch.setattr(forward, "AUTOCAST", ("cpu",))
     with torch.no_grad():
-        pixels = world.shared.outputs([route], [(PIXELS,)], images)[0]
+        pixels = world.shared.outputs([route], [(INPUT,)], images)[0]
         under = run_dynamic(route, world.shared.modules, {}, pixels)
     monkeypatch.setattr(forward, "AUTOCAST", ())
     with torch.no_grad():

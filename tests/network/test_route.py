@@ -8,14 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from evo_mtl.network.assembly import assemble
-from evo_mtl.network.route import PIXELS, Node, Preprocessing, Route, close, route_from_json
+from evo_mtl.network.inputs import Pixels
+from evo_mtl.network.route import INPUT, Node, Route, close, route_from_json
 from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts, trunk_layout
 
-PIXEL_RULE = Preprocessing(32, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+PIXEL_RULE = Pixels(32, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
 ROUTE = Route(
     PIXEL_RULE,
     (
-        Node("stage", (PIXELS,), "a" * 64, "stage:0"),
+        Node("stage", (INPUT,), "a" * 64, "stage:0"),
         Node("stage", (0,), "b" * 64, "stage:1"),
         Node("pool", (0,), grid=2),
         Node("pool", (1,), grid=1),
@@ -56,13 +57,13 @@ def test_another_grid_or_another_input_changes_what_reads_it() -> None:
     assert equal_places(ROUTE, changed(4, inputs=(3, 2))) == [0, 1, 2, 3]
 
 
-def test_another_preprocessing_changes_every_key() -> None:
+def test_another_input_changes_every_key() -> None:
     for rule in (
         replace(PIXEL_RULE, image_size=48),
         replace(PIXEL_RULE, mean=(0.5, 0.5, 0.4)),
         replace(PIXEL_RULE, std=(0.3, 0.2, 0.2)),
     ):
-        assert equal_places(ROUTE, replace(ROUTE, preprocessing=rule)) == []
+        assert equal_places(ROUTE, replace(ROUTE, input=rule)) == []
 
 
 def test_the_name_of_a_slot_is_no_part_of_a_frozen_nodes_key() -> None:
@@ -82,7 +83,7 @@ def test_what_is_behind_an_open_node_is_run_again_and_its_constant_inputs_are_th
     open_ = changed(1, open=True)
     assert open_.dynamic == (False, True, False, True, True, True)
     assert open_.frontier == (0, 2)
-    assert changed(0, open=True).frontier == (PIXELS,)
+    assert changed(0, open=True).frontier == (INPUT,)
 
 
 def test_a_closed_route_names_what_was_trained_and_nothing_else_changes() -> None:
@@ -97,4 +98,4 @@ def test_every_assembled_genome_survives_json_and_reads_earlier_nodes_only(rng: 
     for _ in range(100):
         route = assemble(a_genome(space, facts, rng), trunk_layout())
         assert route_from_json(json.loads(json.dumps(route.to_json()))) == route
-        assert all(PIXELS <= j < i for i, node in enumerate(route.nodes) for j in node.inputs)
+        assert all(INPUT <= j < i for i, node in enumerate(route.nodes) for j in node.inputs)

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from evo_mtl.errors import DataError
+from evo_mtl.network.inputs import Pixels
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.sources import SOURCES
 from evo_mtl.streams.sources.fonts import _font_folder, families_for_test, latin_fonts
 from evo_mtl.streams.sources.torchvision_table import SETS
-from evo_mtl.streams.task import load_images, open_splits, open_task
+from evo_mtl.streams.task import load_batch, open_splits, open_task
 
 from .worlds import files, png, write, write_zip
 
@@ -41,7 +42,7 @@ def test_packaged_digits_have_ten_classes_and_their_share_of_test(
     splits = opened(source)
     assert splits.classes == tuple("0123456789")
     assert (len(splits.train) + len(splits.validation), len(splits.test)) == counts
-    assert int(load_images(splits.validation, 8).max()) > 200
+    assert int(load_batch(splits.validation, Pixels(8, (), ())).max()) > 200
 
 
 def test_letters_are_26_classes_in_about_24_fonts_with_unseen_families_in_test() -> None:
@@ -224,7 +225,7 @@ def test_a_local_copy_in_the_format_of_mnist_is_read_without_download(tmp_path: 
     splits = opened("torchvision:MNIST", root=str(tmp_path))
     assert splits.classes == ("0 - zero", "1 - one", "2 - two")
     assert (len(splits.train) + len(splits.validation), len(splits.test)) == (30, 6)
-    assert load_images(splits.test, 28).shape == (6, 28, 28, 3)
+    assert load_batch(splits.test, Pixels(28, (), ())).shape == (6, 28, 28, 3)
     (tmp_path / "MNIST" / "processed").mkdir()
     (tmp_path / "MNIST" / "processed" / "training.pt").write_bytes(b"")
     assert "a pickled file of an old torchvision is not read" in refusal(
@@ -242,7 +243,7 @@ def test_a_torchvision_set_in_folders_is_read_as_files_and_split_by_seed(tmp_pat
 def test_fake_data_of_torchvision_are_a_task() -> None:
     splits = opened("torchvision:FakeData", limit=40)
     assert len(splits.train) + len(splits.validation) == 40
-    assert load_images(splits.train, 16).shape[1:] == (16, 16, 3)
+    assert load_batch(splits.train, Pixels(16, (), ())).shape[1:] == (16, 16, 3)
 
 
 def test_missing_files_of_every_torchvision_set_are_an_error_that_says_what_to_do(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from evo_mtl.errors import ConfigError, DataError
+from evo_mtl.network.inputs import Pixels
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.raw import item_digest
 from evo_mtl.streams.splitting import hold_out, limited
-from evo_mtl.streams.task import load_images, open_splits, open_task, open_test
+from evo_mtl.streams.task import load_batch, open_splits, open_task, open_test
 
 from .worlds import files, png, write, write_zip
 
@@ -35,8 +36,12 @@ def test_the_splits_do_not_depend_on_names_of_files_or_on_the_place(tmp_path: Pa
     assert first.digest == second.digest == third.digest
     for other in (second, third):
         assert np.array_equal(first.train.labels, other.train.labels)
-        assert np.array_equal(load_images(first.train, 8), load_images(other.train, 8))
-        assert np.array_equal(load_images(first.validation, 8), load_images(other.validation, 8))
+        assert np.array_equal(
+            load_batch(first.train, Pixels(8, (), ())), load_batch(other.train, Pixels(8, (), ()))
+        )
+        assert np.array_equal(
+            load_batch(first.validation, Pixels(8, (), ())), load_batch(other.validation, Pixels(8, (), ()))
+        )
 
 
 def test_each_class_keeps_training_images_and_gets_validation_images(tmp_path: Path) -> None:
@@ -106,7 +111,7 @@ def test_a_broken_image_is_named_when_loaded_from_a_folder_and_from_a_zip(tmp_pa
         messages = []
         for split in (opened.train, opened.validation, opened.test):
             try:
-                load_images(split, 8)
+                load_batch(split, Pixels(8, (), ()))
             except DataError as error:
                 messages.append(str(error))
         assert len(messages) == 1

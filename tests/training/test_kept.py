@@ -11,7 +11,7 @@ import torch
 
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.pooling import main_tensor
-from evo_mtl.network.route import PIXELS, Route
+from evo_mtl.network.route import INPUT, Route
 from evo_mtl.testing.worlds import a_trunk, coloured, shared_routes
 from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.kept import Frontier, frontier, frozen_pass
@@ -78,7 +78,7 @@ def test_other_images_of_another_key_are_not_mixed_up(workshop: Workshop, tmp_pa
 
 def test_a_part_open_from_the_first_stage_on_reads_pixels(workshop: Workshop, tmp_path: Path) -> None:
     found = made(workshop, a_route(workshop, open_from=0), ArrayCache(tmp_path, 2**30))
-    assert set(found[np.arange(3)]) == {PIXELS}
+    assert set(found[np.arange(3)]) == {INPUT}
     assert list(tmp_path.rglob("*.npy")) == []
 
 
@@ -115,7 +115,7 @@ def test_rows_in_bfloat16_are_the_same_bits_kept_or_computed_again(
     large = made(workshop, route, ArrayCache(tmp_path / "large", 2**30))
     none = made(workshop, route, ArrayCache(tmp_path / "none", 0))
     index = np.array([3, 99, 3, 0])
-    types = {main_tensor(rows).dtype for place, rows in large[index].items() if place != PIXELS}
+    types = {main_tensor(rows).dtype for place, rows in large[index].items() if place != INPUT}
     assert torch.bfloat16 in types
     assert equal(large[index], none[index])
 
@@ -149,7 +149,7 @@ def test_arrays_on_the_device_give_the_same_rows_as_far_as_they_fit(
     genome = workshop.genome(5, 3, grids=(1, 2))
     route = assemble(genome, workshop.layout)
     shared = shared_routes(workshop.store, workshop.layout)
-    places = [i for i in route.frontier if i != PIXELS]
+    places = [i for i in route.frontier if i != INPUT]
     cache = ArrayCache(tmp_path / "cache", 2**30)
     arrays = frozen_pass([route], [places], IMAGES, "data", shared, cache, 2**30)[0]
     total = sum(array.nbytes for kept in arrays.values() for array in kept)

@@ -15,7 +15,7 @@ from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import load_module
 from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, num_parameters, stage_parameters
 from evo_mtl.network.multipath import MultipathHead
-from evo_mtl.network.route import PIXELS, close
+from evo_mtl.network.route import INPUT, close
 from evo_mtl.testing.worlds import shared_routes
 from evo_mtl.training import fit
 from evo_mtl.training.groups import stackable
@@ -69,7 +69,7 @@ def test_the_paths_share_their_nodes_and_all_taps_stand_in_one_row(
     slots = [node.slot for node in route.nodes if node.slot]
     main_line = [f"stage:{i}" for i in range(4)]
     assert slots == [*main_line, "path 2 stage:3", "path 2 stage:4", "path 2 adapter:4", "head"]
-    assert route.nodes[0].inputs == (PIXELS,)
+    assert route.nodes[0].inputs == (INPUT,)
     assert route.nodes[slots.index("path 2 stage:3") + 1].inputs == (slots.index("stage:2"),)
     assert [node.open for node in route.nodes] == [False] * (len(route.nodes) - 1) + [True]
     keys = route.keys("here")

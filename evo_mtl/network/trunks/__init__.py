@@ -1,6 +1,6 @@
 """Pretrained models cut into stages, and where their weights come from."""
 
-from evo_mtl.network.trunks.cost import multiply_adds, trunk_multiply_adds
+from evo_mtl.network.trunks.cost import multiply_adds
 from evo_mtl.network.trunks.trunk import CUTS, Trunk, build_trunk, stage_module, stage_modules
 
 __all__ = [
@@ -10,5 +10,4 @@ __all__ = [
     "multiply_adds",
     "stage_module",
     "stage_modules",
-    "trunk_multiply_adds",
 ]

@@ -14,6 +14,7 @@ from torch import nn
 
 from evo_mtl.errors import TrunkError
 from evo_mtl.network.folding import mark
+from evo_mtl.network.inputs import Input, Pixels
 from evo_mtl.network.pooling import main_tensor
 from evo_mtl.network.trunks import weights as sources
 from evo_mtl.network.trunks.families import Piece, can_be_cut, cut_model
@@ -40,8 +41,7 @@ class Trunk:
         channels: Feature channels of the main tensor after each stage.
         group_ends: Stages after which a group (one resolution or width) ends; taps by default.
         kind: ``"conv"`` or ``"token"``.
-        mean: Of pixels in [0, 1], a channel each.
-        std: Of pixels in [0, 1], a channel each.
+        input: What it reads; the size of images is open.
         final_norm: The last stage that holds a norm, which mu2Net always clones (Gesmundo 2022).
         num_prefix_tokens: Tokens before the patch tokens; 0 for ``"conv"``.
     """
@@ -54,8 +54,7 @@ class Trunk:
     channels: tuple[int, ...]
     group_ends: tuple[int, ...]
     kind: str
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    input: Input
     final_norm: int
     num_prefix_tokens: int
 
@@ -81,7 +80,6 @@ def build_trunk(name: str, weights: str, cut: str = "block") -> Trunk:
     pieces = cut_model(model, cut)
     stages = tuple(piece.module.eval() for piece in pieces)
     mark(stages)
-    mean, std = _normalisation(model, weights)
     outputs = _outputs(stages)
     return Trunk(
         name=name,
@@ -92,8 +90,7 @@ def build_trunk(name: str, weights: str, cut: str = "block") -> Trunk:
         channels=tuple(x.shape[1] if x.ndim == 4 else x.shape[2] for x in outputs),
         group_ends=_group_ends(pieces),
         kind="conv" if outputs[-1].ndim == 4 else "token",
-        mean=mean,
-        std=std,
+        input=Pixels(0, *_normalisation(model, weights)),
         final_norm=max(i for i, stage in enumerate(stages) if _has_norm(stage)),
         num_prefix_tokens=getattr(model, "num_prefix_tokens", 0),
     )
@@ -158,13 +155,13 @@ def _create(name: str, pretrained: bool) -> nn.Module:
     return model
 
 
-def _normalisation(model: Any, weights: str) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+def _normalisation(model: Any, weights: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if weights == "torchvision":
         return sources.IMAGENET_MEAN, sources.IMAGENET_STD
     settings = model.pretrained_cfg
     mean = settings.get("mean", sources.IMAGENET_MEAN)
     std = settings.get("std", sources.IMAGENET_STD)
-    return tuple(map(float, mean)), tuple(map(float, std))  # type: ignore[return-value]
+    return tuple(map(float, mean)), tuple(map(float, std))
 
 
 @torch.no_grad()
