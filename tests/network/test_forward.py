@@ -43,7 +43,7 @@ class World:
             if i == adapter:
                 nodes.append(Node("adapter", (here,), self.adapter(i), f"adapter:{i}"))
                 here = len(nodes) - 1
-        nodes.append(Node("pool", (here,), grid=grid))
+        nodes.append(Node("pool", (here,), grid=grid, prefix=layout.num_prefix_tokens))
         nodes.append(Node("concatenate", (len(nodes) - 1,)))
         width = layout.channels[depth - 1] * grid * grid
         nodes.append(Node("head", (len(nodes) - 1,), self.head(width, seed), "head"))
