@@ -67,7 +67,12 @@ def dotted(key: Key) -> str:
         'tasks[0].name'
     """
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
-    return text.removeprefix(".")
+    return _visible(text.removeprefix("."))
+
+
+def _visible(text: str) -> str:
+    """Text for one line of a terminal: what is no letter, sign or space is escaped."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 class _Loader(yaml.SafeLoader):
@@ -101,6 +106,30 @@ for _name, (_form, _first) in _FORMS.items():
         _Loader.yaml_implicit_resolvers.setdefault(_letter, []).append(
             (_PREFIX + _name, re.compile(f"^(?:{_form})$"))
         )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts in quotes whatever is more than text to this reader, or to another one."""
+
+    yaml_implicit_resolvers = {
+        letter: [
+            *_Loader.yaml_implicit_resolvers.get(letter, []),
+            *yaml.SafeDumper.yaml_implicit_resolvers.get(letter, []),
+        ]
+        for letter in {*_Loader.yaml_implicit_resolvers, *yaml.SafeDumper.yaml_implicit_resolvers}
+    }
+
+    def text(self, value: str) -> yaml.ScalarNode:
+        """A text; one that does not print as it is, is written with escapes."""
+        return self.represent_scalar(_PREFIX + "str", value, style=None if value.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _Dumper.text)
+
+
+def dump_yaml(data: Mapping[str, Any]) -> str:
+    """The document that :func:`parse_yaml` reads as ``data``: plain values, keys in their order."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def read_yaml(path: str | Path) -> Document:
@@ -205,7 +234,7 @@ class _Builder:
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _PREFIX + "str":
                 raise self.fail(key_node, "expected a key of text; put other keys in quotes")
-            word = key_node.value
+            word = self.text(key_node)
             if word in out:
                 first = self.lines[key + (word,)]
                 raise self.fail(key_node, f"key {word!r} is written twice (first in line {first})")
@@ -213,8 +242,15 @@ class _Builder:
             out[word] = self.build(value_node, key + (word,), depth + 1)
         return out
 
+    def text(self, node: yaml.ScalarNode) -> str:
+        """As it is written; the two halves in which JSON escapes a rare character are joined."""
+        try:
+            return node.value.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise self.fail(node, "half of a character (a lone surrogate)") from None
+
     def scalar(self, node: yaml.ScalarNode, kind: str) -> Any:
-        text = node.value
+        text = self.text(node)
         if kind == "str":
             return text
         if not re.fullmatch(_FORMS[kind][0], text):
@@ -345,7 +381,7 @@ def _message(error: dict[str, Any], model: type[BaseModel]) -> str:
 def shown(value: Any) -> str:
     """A value for a message, shortened."""
     text = "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return _visible(text if len(text) <= 60 else text[:57] + "...")
 
 
 def _fields(model: type[BaseModel], loc: Key) -> list[str]:

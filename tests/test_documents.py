@@ -56,6 +56,8 @@ def test_numbers_with_exponents_are_numbers_and_yaml_traps_are_text() -> None:
         ("a: &x [1]\nb: [" + "*x, " * 40 + "]", "a.yaml:2: more than 32 aliases"),
         ("a: !!int x", "a.yaml:1: 'x' is not written as int"),
         ("a: \x00", "a.yaml: not valid YAML"),
+        ('a: 1\nb: "\\ud800"', "a.yaml:2: half of a character"),
+        ('"\\udc00": 1', "a.yaml:1: half of a character"),
     ],
 )
 def test_what_is_not_plain_yaml_is_refused_with_file_and_line(text: str, message: str) -> None:

@@ -8,10 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field
 
-from evo_mtl.documents import Section, parse, parse_yaml, read_yaml, validate
+from evo_mtl.documents import Section, dump_yaml, parse, parse_yaml, read_yaml, validate
 from evo_mtl.errors import ConfigError
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.files import canonical_json, digest
@@ -140,7 +139,7 @@ def versions() -> dict[str, str]:
 
 def to_yaml(config: RunConfig) -> bytes:
     """What ``run.yaml`` holds."""
-    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    text = dump_yaml(config.model_dump(mode="json"))
     return f"# Written by evo-mtl; to change a run, start another one.\n{text}".encode()
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from evo_mtl.documents import dump_yaml
 from evo_mtl.errors import InputError
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.files import canonical_json, digest, make_folder, write_atomic
@@ -154,7 +153,7 @@ def _write_stream(asked: Asked, seed: int) -> Path:
     data = stream.model_copy(update={"tasks": tasks}).model_dump(mode="json")
     path = asked.folder / "streams" / f"s{seed}.yaml"
     make_folder(path.parent)
-    write_atomic(path, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
+    write_atomic(path, dump_yaml(data).encode())
     return path
 
 

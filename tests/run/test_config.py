@@ -19,6 +19,16 @@ def test_what_is_written_down_is_read_back_equal(tmp_path: Path) -> None:
     assert read_config(tmp_path / "run.yaml") == made
 
 
+def test_words_that_look_like_something_else_are_the_same_words_when_read_back(tmp_path: Path) -> None:
+    made = config(tmp_path, "one")
+    (task,) = made.stream.tasks
+    words = ("0E0", "no", "12:30", "010", "a\x85b")
+    task = task.model_copy(update={"name": "1e3", "classes": words})
+    made = made.model_copy(update={"stream": made.stream.model_copy(update={"tasks": (task,)})})
+    (tmp_path / "run.yaml").write_bytes(to_yaml(made))
+    assert read_config(tmp_path / "run.yaml") == made
+
+
 def test_overrides_set_keys_of_the_space_and_leave_the_others(tmp_path: Path) -> None:
     space = a_space()
     changed = override(

@@ -1,0 +1,12 @@
+"""What whoever adds a part can hold it against: functions that raise ``AssertionError`` with a reason.
+
+A contract is a module with ``CHECKS``, functions that take the part and little else, so that a test is
+
+    @pytest.mark.parametrize("check", contracts.algorithms.CHECKS, ids=lambda check: check.__name__)
+    def test_my_algorithm_keeps_the_contract(check):
+        check(my_algorithm)
+
+* ``algorithms`` - search algorithms: what they propose, and from what it follows
+* ``engines`` - where candidates run: the same outcomes everywhere, errors handed on
+* ``spaces`` - whether a genome lies inside a search space
+"""
