@@ -304,11 +304,23 @@ def _validated(model: type[M], data: Any, where: Any) -> M:
     except (TypeError, ValueError) as error:
         if not isinstance(error, ValidationError):
             raise ConfigError(f"not plain data: {error}", where()) from None
-        errors = error.errors(include_url=False)
+        key, said = complaint(error, data, model)
+    raise ConfigError(said, where(*key)) from None
+
+
+def complaint(error: ValidationError, data: Any, model: type[BaseModel] | None = None) -> tuple[Key, str]:
+    """Where in some data the first thing is wrong, and what, in one line.
+
+    Args:
+        error: What was found.
+        data: Plain values.
+        model: What they should have been, where that can say which keys are known.
+    """
+    errors = error.errors(include_url=False)
     # a misspelt key also leaves the right one missing: the unknown key says more
-    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    key = _existing(first["loc"], data, first["type"] in {"missing", "extra_forbidden"})
-    raise ConfigError(_message(dict(first), model), where(*key)) from None
+    first = next((e for e in errors if e["type"] in UNKNOWN), errors[0])
+    key = _existing(first["loc"], data, first["type"] in {"missing", *UNKNOWN})
+    return key, _message(dict(first), model)
 
 
 def _existing(loc: Key, data: Any, keep_last: bool) -> Key:
@@ -338,6 +350,8 @@ _EXPECTED = {
     "list_type": "a list",
     "model_type": "keys and values",
     "dict_type": "keys and values",
+    "mapping_type": "keys and values",
+    "dataclass_type": "keys and values",
     "none_required": "nothing",
     "finite_number": "a finite number",
 }
@@ -349,11 +363,18 @@ _BOUNDS = {
 }
 
 
-def _message(error: dict[str, Any], model: type[BaseModel]) -> str:
+UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""How a key that is not known is called, in a model and in a dataclass."""
+
+
+def _message(error: dict[str, Any], model: type[BaseModel] | None) -> str:
     kind, context, met = error["type"], error.get("ctx", {}), shown(error["input"])
     if kind == "missing":
         return "this key is missing"
-    if kind == "extra_forbidden":
+    if kind in UNKNOWN and model is None:
+        return "unknown key"
+    if kind in UNKNOWN:
+        assert model is not None
         known = _fields(model, error["loc"][:-1])
         near = suggestion(str(error["loc"][-1]), known)
         return f"unknown key{near}; known: {', '.join(known)}"

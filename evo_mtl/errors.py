@@ -9,8 +9,8 @@ the one-line message and ends with status 2. Anything else is a fault of the pro
     │   ├── ConfigError      a YAML document: file, line, key
     │   ├── DataError        a data source, an image, a split
     │   ├── TrunkError       a trunk's name or its weights
-    │   └── RunError         a run folder: not one, another configuration, in use
-    ├── CorruptionError      bytes on disk are not what was written
+    │   ├── RunError         a run folder: not one, another configuration, in use
+    │   └── CorruptionError  bytes on disk are not what was written
     └── CandidateError       a candidate could not be trained (its score is "failed")
 """
 
@@ -54,8 +54,8 @@ class RunError(InputError):
     """A run folder cannot be used for what was asked."""
 
 
-class CorruptionError(EvoMtlError):
-    """Bytes on disk are not what was written; names the file. Exit status 1."""
+class CorruptionError(InputError):
+    """Bytes on disk are not what was written; names the file."""
 
 
 class CandidateError(EvoMtlError):

@@ -12,7 +12,7 @@ import evo_mtl
 
 PACKAGE = Path(evo_mtl.__file__).parent
 FLOORS = {
-    **dict.fromkeys(("errors", "seeding", "registry", "files", "documents"), 0),
+    **dict.fromkeys(("errors", "seeding", "registry", "files", "documents", "plain"), 0),
     **dict.fromkeys(("genome", "streams"), 1),
     **dict.fromkeys(("evolution", "network", "archive"), 2),
     **dict.fromkeys(("training", "learners", "engines"), 3),
@@ -27,6 +27,7 @@ SIBLINGS = {
     "registry": {"errors"},
     "files": {"errors"},
     "documents": {"errors", "registry"},
+    "plain": {"documents"},
     "engines": {"training"},
     "learners": {"training", "engines"},
     "__main__": {"cli"},
@@ -39,6 +40,7 @@ WITHOUT_TORCH = (
     "registry",
     "files",
     "documents",
+    "plain",
     "genome",
     "streams",
     "evolution",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +12,7 @@ from evo_mtl.evolution.candidate import Candidate, candidate_from_json
 from evo_mtl.evolution.copies import Copies, copies_for
 from evo_mtl.evolution.looks import LookRequest
 from evo_mtl.genome.genome import Genome, genome_from_json
+from evo_mtl.plain import plain
 from evo_mtl.training.cross_validation import try_pooled
 from evo_mtl.training.looks import describe, do_look
 from evo_mtl.training.passes import Pass, do_pass
@@ -69,7 +69,7 @@ def _trial(job: Job, bench: Bench) -> Any:
         outcomes = [try_pooled(candidate, bench, job["copies"]) for candidate in candidates]
     else:
         outcomes = try_group(candidates, bench, job["bars"])
-    return [asdict(outcome) for outcome in outcomes]
+    return [plain(outcome) for outcome in outcomes]
 
 
 def _pass(job: Job, bench: Bench) -> Any:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from evo_mtl.evolution.outcome import Notes, Status
 from evo_mtl.genome.genome import Genome, genome_from_json
+from evo_mtl.plain import plain, restore
 
 OWN_ROUTE = "own route"
 """Origin of the first member of a later pass: the task's route as it is."""
@@ -114,7 +116,7 @@ class Evaluation:
 
     Attributes:
         candidate: As it was before training.
-        status: ``"ok"``, ``"failed: …"``, or ``"rejected: …"`` for a child that was given up while it trained.
+        status: How its trial ended.
         quality: The task's metric on its validation split; higher is better; 0 when failed, the best so
             far when rejected.
         score: Quality with the size and compute factors; ``-inf`` when failed or rejected.
@@ -122,36 +124,38 @@ class Evaluation:
         trained: Slot to digest of the components it wrote.
         cost: What it was charged.
         admitted: Whether it joined the population.
-        notes: What a closed-form head chose, the temperature, which images it answered rightly; plain data.
+        notes: What its trial noted.
     """
 
     candidate: Candidate
-    status: str
+    status: Status
     quality: float
     score: float
     curve: tuple[float, ...]
     trained: Mapping[str, str]
     cost: Cost
     admitted: bool
-    notes: Mapping[str, Any]
+    notes: Notes
 
     @property
     def ok(self) -> bool:
         """Whether it was trained to its end."""
-        return self.status == "ok"
+        return self.status.ok
 
     @property
     def rejected(self) -> bool:
         """Whether it was given up while it trained."""
-        return self.status.startswith("rejected")
+        return self.status.rejected
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; a score of ``-inf`` is ``None``."""
         return {
             **asdict(self),
+            "status": plain(self.status),
             "candidate": self.candidate.to_json(),
             "score": self.score if math.isfinite(self.score) else None,
             "curve": list(self.curve),
+            "notes": plain(self.notes),
         }
 
 
@@ -163,5 +167,7 @@ def evaluation_from_json(data: Mapping[str, Any]) -> Evaluation:
         "score": -math.inf if score is None else score,
         "curve": tuple(data["curve"]),
         "cost": Cost(**data["cost"]),
+        "status": restore(Status, data["status"]),
+        "notes": restore(Notes, data["notes"]),
     }
     return Evaluation(**{**data, **changes})

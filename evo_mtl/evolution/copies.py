@@ -28,8 +28,7 @@ def known_copies(evaluations: Iterable[Evaluation], former: Iterable[str] = ()) 
         started = named(evaluation.candidate.genome)
         for slot, component in evaluation.trained.items():
             if component not in started:  # weights that training left as they were are nobody's news
-                noted = evaluation.notes.get("copies", ())
-                found[component] = tuple(copy[slot] for copy in noted)
+                found[component] = tuple(copy[slot] for copy in evaluation.notes.copies)
     return found
 
 

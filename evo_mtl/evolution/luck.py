@@ -14,7 +14,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.outcome import Right
 from evo_mtl.genome.space import Objective
 
 DRAWS = 500
@@ -52,15 +53,15 @@ class Corrected:
         return asdict(self)
 
 
-def pack(right: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Whether each image was answered rightly, ``(N,)`` bool at each validation, as short plain data."""
-    return {"images": len(right[0]), "bits": [np.packbits(one).tobytes().hex() for one in right]}
+def pack(right: Sequence[np.ndarray]) -> Right:
+    """Whether each image was answered rightly, ``(N,)`` bool at each validation, in short."""
+    return Right(len(right[0]), tuple(np.packbits(one).tobytes().hex() for one in right))
 
 
-def unpack(data: Mapping[str, Any]) -> np.ndarray:
+def unpack(right: Right) -> np.ndarray:
     """What :func:`pack` was given, ``(validations, N)`` bool."""
-    rows = [np.frombuffer(bytes.fromhex(text), dtype=np.uint8) for text in data["bits"]]
-    return np.unpackbits(np.stack(rows), axis=1, count=data["images"]).astype(bool)
+    rows = [np.frombuffer(bytes.fromhex(text), dtype=np.uint8) for text in right.bits]
+    return np.unpackbits(np.stack(rows), axis=1, count=right.images).astype(bool)
 
 
 def corrected_quality(
@@ -84,14 +85,15 @@ def corrected_quality(
         ``None`` where fewer than two images, or no candidate, can be drawn from. Where some candidates answered
         fewer images than others, all are compared on the first images, which all answered.
     """
-    known = [one for one in evaluations if one.ok and "right" in one.notes]
-    tables = [unpack(one.notes["right"]) for one in known]
+    answered = [(one, one.notes.right) for one in evaluations if one.ok]
+    known = [(one, unpack(right)) for one, right in answered if right is not None]
+    tables = [table for _, table in known]
     count = min((table.shape[1] for table in tables), default=0)
     if count < 2:
         return None
     right = np.concatenate([table[:, :count] for table in tables])
     factors = np.repeat(
-        [fitness(1.0, one.cost, root, objective) for one in known], [len(table) for table in tables]
+        [fitness(1.0, one.cost, root, objective) for one, _ in known], [len(table) for table in tables]
     )
     found = judged_outside(right, factors, classes[:count], rng, DRAWS)
     low, high = np.quantile(found, [0.025, 0.975])

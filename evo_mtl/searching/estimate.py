@@ -16,6 +16,7 @@ from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.looks import root_looks
+from evo_mtl.evolution.outcome import OK, Notes
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
 from evo_mtl.network.layout import TrunkLayout
@@ -130,7 +131,7 @@ def _equally_good(candidate: Candidate, pricing: Pricing, space: SearchSpace) ->
     cost = pricing.cost(candidate.genome)
     score = fitness(QUALITY, cost, pricing.root(), space.objective)
     trained: Mapping[str, str] = {}
-    return Evaluation(candidate, "ok", QUALITY, score, (), trained, cost, admitted=False, notes={})
+    return Evaluation(candidate, OK, QUALITY, score, (), trained, cost, admitted=False, notes=Notes())
 
 
 def multiply_adds_per_second(config: RunConfig, layout: TrunkLayout) -> float:

@@ -18,6 +18,7 @@ from evo_mtl.files import lock
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import route_from_json
+from evo_mtl.plain import plain
 from evo_mtl.run.folder import open_run
 from evo_mtl.telling.summary import check_archived
 
@@ -45,8 +46,8 @@ def archived(evaluation: Evaluation, layout: TrunkLayout) -> dict[str, Any]:
         **described(evaluation),
         "genome": genome.to_json(),
         "route": closed.to_json(),
-        "temperature": evaluation.notes["temperature"],
-        **{key: evaluation.notes[key] for key in ("pooled",) if key in evaluation.notes},
+        "temperature": evaluation.notes.temperature,
+        **({"pooled": plain(evaluation.notes.pooled)} if evaluation.notes.pooled else {}),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from evo_mtl.evolution.candidate import OWN_ROUTE, Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.outcome import OK, Notes
 from evo_mtl.genome.genome import genome_from_json, locked
 from evo_mtl.genome.space import Objective
 from evo_mtl.training.pricing import Pricing
@@ -35,12 +36,12 @@ def incumbent(
     cost = replace(pricing.cost(genome), images=0, multiply_adds=0.0)
     return Evaluation(
         candidate=Candidate(task, 0, 0, None, OWN_ROUTE, genome, pass_=pass_),
-        status="ok",
+        status=OK,
         quality=quality,
         score=fitness(quality, cost, pricing.root(), objective),
         curve=(quality,),
         trained={},
         cost=cost,
         admitted=False,
-        notes={"temperature": route["temperature"]},
+        notes=Notes(temperature=route["temperature"]),
     )

@@ -18,9 +18,9 @@ from evo_mtl.training.folds import answered_labels
 def corrected(ground: Ground, population: Population, task: Task) -> dict[str, Any]:
     """The winner's quality less its luck, under ``"corrected"``; nothing where it is not known what it answered."""
     best = population.best
-    if best is None or "right" not in best.notes:
+    if best is None or best.notes.right is None:
         return {}
-    folds = best.notes["pooled"]["folds"] if "pooled" in best.notes else 0
+    folds = best.notes.pooled.folds if best.notes.pooled is not None else 0
     labels = answered_labels(task, folds, ground.config.seed)
     classes = labels if task.metric == "balanced_accuracy" else np.zeros_like(labels)
     rng = generator(ground.config.seed, *turn_address(task.name, best.candidate.pass_), "winner's luck")

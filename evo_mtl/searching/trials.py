@@ -13,8 +13,10 @@ from evo_mtl.engines.workbench import BenchPlan
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.copies import Copies
 from evo_mtl.evolution.looks import Look, LookRequest, look_from_json
+from evo_mtl.evolution.outcome import Outcome, failed
 from evo_mtl.evolution.rejection import Bars
 from evo_mtl.genome.genome import Genome
+from evo_mtl.plain import restore
 from evo_mtl.training.groups import stackable
 from evo_mtl.training.passes import planned_passes
 
@@ -67,7 +69,7 @@ class Trials:
         told: Told,
         bars: Sequence[Bars] = (),
         copies: Copies | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Outcome]:
         """Outcomes of a generation, in the order of its candidates.
 
         Args:
@@ -103,11 +105,11 @@ class Trials:
         if alone:  # what was too much together may do one by one
             results += self._trials(candidates, bars, copies, alone, lambda place, seconds: None)
             groups += alone
-        outcomes: list[dict[str, Any]] = [{}] * len(candidates)
+        found = dict.fromkeys(range(len(candidates)), _DIED)
         for group, result in zip(groups, results, strict=True):
-            for i, member in enumerate(group):
-                outcomes[member] = _DIED if result is None else result[i]
-        return outcomes
+            if result is not None:
+                found |= dict(zip(group, (restore(Outcome, one) for one in result), strict=True))
+        return list(found.values())
 
     def _trials(
         self,
@@ -145,10 +147,4 @@ class Trials:
         return self._engine.run(self._plan, jobs, done)
 
 
-_DIED = {
-    "status": f"failed: its worker died {MAX_ATTEMPTS} times",
-    "quality": 0.0,
-    "curve": [],
-    "trained": {},
-    "notes": {},
-}
+_DIED = Outcome(failed(f"its worker died {MAX_ATTEMPTS} times"))

@@ -23,6 +23,7 @@ from evo_mtl.evolution.candidate import Candidate, Evaluation, evaluation_from_j
 from evo_mtl.evolution.copies import Copies, known_copies
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.looks import Looks, look_from_json
+from evo_mtl.evolution.outcome import Outcome
 from evo_mtl.evolution.population import Founder
 from evo_mtl.evolution.rejection import bars
 from evo_mtl.evolution.turn import Turn, World
@@ -159,24 +160,22 @@ def _copies(ground: Ground, turn: Turn) -> Copies:
     return known_copies(turn.population.evaluations, former)
 
 
-def evaluated(ground: Ground, candidate: Candidate, outcome: dict[str, Any], pricing: Pricing) -> Evaluation:
+def evaluated(ground: Ground, candidate: Candidate, outcome: Outcome, pricing: Pricing) -> Evaluation:
     """What came of a candidate, with its cost and score; its admission is not decided."""
-    rejected = outcome["status"].startswith("rejected")
-    cost = pricing.cost(candidate.genome, len(outcome["curve"]) - 1 if rejected else None)
-    ok = outcome["status"] == "ok"
-    score = fitness(
-        outcome["quality"] if ok else float("nan"), cost, pricing.root(), ground.config.space.objective
-    )
+    status = outcome.status
+    cost = pricing.cost(candidate.genome, len(outcome.curve) - 1 if status.rejected else None)
+    quality = outcome.quality if status.ok else float("nan")
+    score = fitness(quality, cost, pricing.root(), ground.config.space.objective)
     return Evaluation(
         candidate=candidate,
-        status=outcome["status"],
-        quality=outcome["quality"],
+        status=status,
+        quality=outcome.quality,
         score=score,
-        curve=tuple(outcome["curve"]),
-        trained=outcome["trained"],
+        curve=outcome.curve,
+        trained=outcome.trained,
         cost=cost,
         admitted=False,
-        notes=outcome["notes"],
+        notes=outcome.notes,
     )
 
 
@@ -184,7 +183,7 @@ def _archive(ground: Ground, turn: Turn, task: Task) -> None:
     population, said = turn.population, {**_said(turn.world.pass_), **_early_end(ground, turn)}
     best = population.best
     if best is None:
-        reasons = Counter(evaluation.status for evaluation in population.evaluations)
+        reasons = Counter(str(evaluation.status) for evaluation in population.evaluations)
         raise CandidateError(f"task {task.name}: no candidate could be trained ({dict(reasons)})")
     trained = written(ground.state.generations.get(task.name, ()))
     own = population.evaluations[0] if turn.world.pass_ > 1 else None

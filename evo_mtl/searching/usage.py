@@ -26,7 +26,7 @@ def written(generations: Iterable[Mapping[str, Any]]) -> set[str]:
         component
         for generation in generations
         for evaluation in generation["evaluations"]
-        for slots in (evaluation["trained"], *evaluation["notes"].get("copies", ()))
+        for slots in (evaluation["trained"], *evaluation["notes"]["copies"])
         for component in slots.values()
     }
 

@@ -85,7 +85,7 @@ def shown(
         "parent": candidate.parent,
         "mate": candidate.mate,
         "origin": candidate.origin,
-        "status": evaluation.status,
+        "status": str(evaluation.status),
         "quality": evaluation.quality,
         "admitted": evaluation.admitted,
         "added_parameters": evaluation.cost.added_parameters,

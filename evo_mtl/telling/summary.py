@@ -15,8 +15,10 @@ from evo_mtl.archive.state import ArchiveState
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import CorruptionError, InputError, RunError
 from evo_mtl.evolution.candidate import OWN_ROUTE
+from evo_mtl.evolution.outcome import Status
 from evo_mtl.genome.genome import genome_from_json
 from evo_mtl.network.route import route_from_json
+from evo_mtl.plain import restore
 from evo_mtl.registry import suggestion
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import open_run
@@ -105,7 +107,7 @@ def _front(event: Mapping[str, Any]) -> list[dict[str, Any]]:
 class Tried:
     """What the journal says of a candidate."""
 
-    status: str
+    status: Status
     origin: str
     parent: str | None
     quality: float
@@ -151,7 +153,12 @@ def _history(events: Iterable[Event]) -> History:
 def _tried(one: Mapping[str, Any]) -> Tried:
     made = one["candidate"]
     return Tried(
-        one["status"], made["origin"], made["parent"], one["quality"], one["score"], made.get("mate")
+        restore(Status, one["status"]),
+        made["origin"],
+        made["parent"],
+        one["quality"],
+        one["score"],
+        made.get("mate"),
     )
 
 
@@ -228,8 +235,8 @@ def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owne
         "multiply_adds": cost["inference"],
         "shared_with": [task for task, parts in owners.items() if task != name and parts & own],
         "candidates_tried": sum(one.origin != OWN_ROUTE for one in tried.values()),
-        "candidates_failed": sum(one.status.startswith("failed") for one in tried.values()),
-        "candidates_rejected": sum(one.status.startswith("rejected") for one in tried.values()),
+        "candidates_failed": sum(one.status.failed for one in tried.values()),
+        "candidates_rejected": sum(one.status.rejected for one in tried.values()),
         "early_end": event.get("early_end"),
         "candidate": event["candidate"],
         "origin": winner.origin,

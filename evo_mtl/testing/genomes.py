@@ -11,6 +11,7 @@ from evo_mtl.documents import parse
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation
 from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.outcome import OK, Notes, failed
 from evo_mtl.evolution.population import Founder
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.files import digest
@@ -135,8 +136,8 @@ def told(world: World, candidate: Candidate) -> Evaluation:
     written += [f"adapter:{gene.stage}" for gene in candidate.genome.adapters if gene.open]
     slots = [*(written if candidate.genome.head.trained else ()), "head"]
     trained = {slot: digest(f"{slot} of {candidate.id}".encode()) for slot in slots} if ok else {}
-    status = "ok" if ok else "failed: so it is here"
-    return Evaluation(candidate, status, number if ok else 0.0, score, (number,), trained, cost, False, {})
+    status, quality = (OK, number) if ok else (failed("so it is here"), 0.0)
+    return Evaluation(candidate, status, quality, score, (number,), trained, cost, False, Notes())
 
 
 def played(world: World, algorithm: str, most: int | None = None) -> tuple[Turn, tuple[Evaluation, ...]]:

@@ -23,12 +23,12 @@ import numpy as np
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.copies import Copies, copy_of
+from evo_mtl.evolution.outcome import Outcome, Pooled
 from evo_mtl.training import metrics
 from evo_mtl.training.fit import Fitted
 from evo_mtl.training.folds import answered_labels, folds_of
 from evo_mtl.training.trial import (
     Bench,
-    Outcome,
     Prepared,
     caught,
     finish,
@@ -65,15 +65,12 @@ def _try(candidate: Candidate, bench: Bench, copies: Copies) -> Outcome:
     for fitted in fits:
         fitted.rewind(_moment(fitted, found.best, len(found.curve)))
     outcome = finish(whole, found, truth, bench)
-    notes = {
-        **outcome.notes,
-        "pooled": {
-            "folds": len(fits) - 1,
-            "images": len(truth),
-            "validation": fits[0].curve[_moment(fits[0], found.best, len(found.curve))],
-        },
-        "copies": [write_own(part, bench) for part in parts[1:]],
-    }
+    alone = fits[0].curve[_moment(fits[0], found.best, len(found.curve))]
+    notes = replace(
+        outcome.notes,
+        pooled=Pooled(len(fits) - 1, len(truth), alone),
+        copies=tuple(write_own(part, bench) for part in parts[1:]),
+    )
     return replace(outcome, notes=notes)
 
 

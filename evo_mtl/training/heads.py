@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from evo_mtl.evolution.outcome import Notes
 from evo_mtl.genome.genome import LINEAR, NEAREST_MEAN, PROJECTED_RIDGE, Genome
 from evo_mtl.network.heads import Head
 from evo_mtl.network.multipath import MultipathHead
@@ -21,7 +20,7 @@ def new_head(genome: Genome, in_features: int, num_classes: int, projection_seed
     return Head(in_features, num_classes, width, projection_seed if width else 0)
 
 
-def solve_head(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> dict[str, Any]:
+def solve_head(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> Notes:
     """Fits a new head on the taps of the training images.
 
     Every head standardises its taps by the training images. A closed-form head is solved on them; a
@@ -35,22 +34,22 @@ def solve_head(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> 
         labels: ``(N,)``.
 
     Returns:
-        What was chosen, as plain data.
+        What was chosen.
     """
     mean, scale = standardise(taps)
     head.mean.copy_(mean)
     head.scale.copy_(scale)
     if genome.head.kind == LINEAR and genome["head_start"] == "zero":
-        return {}
+        return Notes()
     num_classes = head.linear.out_features
     with torch.no_grad():
         features = head.features(taps.to(head.mean.device)).cpu()
     if genome.head.kind == NEAREST_MEAN:
         weight, bias = nearest_class_mean(features, labels, num_classes)
-        notes: dict[str, Any] = {}
+        notes = Notes()
     else:
         weight, bias, alpha, error = choose_ridge(features, labels, num_classes=num_classes)
-        notes = {"alpha": alpha, "leave_one_out_error": error}
+        notes = Notes(alpha=alpha, leave_one_out_error=error)
     if genome.head.kind == LINEAR:
         weight, bias = weight * RIDGE_START_SCALE, bias * RIDGE_START_SCALE
     with torch.no_grad():

@@ -18,6 +18,7 @@ from torch import nn
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.luck import pack
+from evo_mtl.evolution.outcome import OK, Notes, Outcome, failed, rejected
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.forward import SharedRoutes
@@ -72,25 +73,6 @@ class Bench:
     spent: Spent = field(default_factory=Spent)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a trial gives: plain data, components named by digest.
-
-    Attributes:
-        status: ``"ok"``, ``"failed: …"``, or ``"rejected: …"`` for one that was given up while it trained.
-        quality: The task's metric on its validation split; the best so far of one that was given up.
-        curve: Quality at each validation, the first before any training.
-        trained: Slot to digest of the components written.
-        notes: What the head's solution chose, its temperature.
-    """
-
-    status: str
-    quality: float
-    curve: tuple[float, ...]
-    trained: Mapping[str, str]
-    notes: Mapping[str, Any]
-
-
 GATHERED_BYTES = 2**28
 """What a head reads of all training views is gathered in memory while it is no larger than this."""
 
@@ -127,8 +109,8 @@ def try_group(
         outcomes = _try_together(candidates, bench, bars)
     if outcomes is None:  # outside the block, where what it held is gone
         return [try_candidate(one, bench, each) for one, each in zip(candidates, bars, strict=True)]
-    group = [candidate.child for candidate in candidates]
-    return [replace(outcome, notes={**outcome.notes, "group": group}) for outcome in outcomes]
+    group = tuple(candidate.child for candidate in candidates)
+    return [replace(one, notes=replace(one.notes, group=group)) for one in outcomes]
 
 
 def _try_together(
@@ -140,7 +122,7 @@ def _try_together(
         try:
             ready[place] = prepare(candidate, bench, next(iter(ready.values()), None))
         except CandidateError as error:
-            found[place] = _failed(error)
+            found[place] = Outcome(failed(error))
     if ready:
         fits = _fit(list(ready.values()), bench, [bars[place] for place in ready])
         for (place, prepared), fitted in zip(ready.items(), fits, strict=True):
@@ -153,15 +135,11 @@ def caught(attempt: Callable[[], Outcome]) -> Outcome:
     try:
         return attempt()
     except CandidateError as error:
-        return _failed(error)
+        return Outcome(failed(error))
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
-        return _failed("out of memory")
-
-
-def _failed(reason: object) -> Outcome:
-    return Outcome(f"failed: {reason}", 0.0, (), {}, {})
+        return Outcome(failed("out of memory"))
 
 
 @contextlib.contextmanager
@@ -199,7 +177,7 @@ class Prepared:
     validation: Inputs
     truth: np.ndarray
     address: tuple[str | int, ...]
-    notes: Mapping[str, Any]
+    notes: Notes
 
 
 def prepare(
@@ -232,13 +210,13 @@ def prepare(
         address = (*address, "fold", fold.number)
     head = part.own["head"]
     assert isinstance(head, Head | MultipathHead)
-    notes: dict[str, Any] = {}
+    notes = Notes()
     if isinstance(head, MultipathHead):
         ready_connectors(head, _taps(part, train[0]))
     if genome.head.component is None:
         assert isinstance(head, Head)
         with bench.spent.on("solve"):
-            notes |= solve_head(head, genome, _taps(part, train[0]), labels)
+            notes = solve_head(head, genome, _taps(part, train[0]), labels)
     else:
         head.temperature.fill_(1.0)  # training sees plain logits; the child is calibrated anew
     return Prepared(candidate, part, train, labels, validation, truth, address, notes)
@@ -290,21 +268,24 @@ def finish(prepared: Prepared, fitted: Found, truth: np.ndarray, bench: Bench) -
     Raises:
         CandidateError: It could not be fitted, or a logit is not finite.
     """
-    notes = dict(prepared.notes)
+    notes = prepared.notes
     if isinstance(fitted, CandidateError):
         raise fitted
     if isinstance(fitted, GivenUp):
-        status = f"rejected: below {fitted.bar:.4f} at validation {len(fitted.curve) - 1}"
-        return Outcome(status, max(fitted.curve), fitted.curve, {}, notes)
+        status = rejected(f"below {fitted.bar:.4f} at validation {len(fitted.curve) - 1}")
+        return Outcome(status, max(fitted.curve), fitted.curve, notes=notes)
     if prepared.candidate.genome.head.trained:
-        notes["best"] = fitted.best
+        notes = replace(notes, best=fitted.best)
     if not np.isfinite(fitted.logits).all():
         raise CandidateError("a validation logit is not a finite number")
     head = prepared.part.own["head"]
     assert isinstance(head, Head | MultipathHead)
-    notes["temperature"] = calibrate(head, fitted.logits, truth)
-    notes["right"] = pack([given == truth for given in fitted.answers])
-    return Outcome("ok", max(fitted.curve), fitted.curve, write_own(prepared, bench), notes)
+    notes = replace(
+        notes,
+        temperature=calibrate(head, fitted.logits, truth),
+        right=pack([given == truth for given in fitted.answers]),
+    )
+    return Outcome(OK, max(fitted.curve), fitted.curve, write_own(prepared, bench), notes)
 
 
 def write_own(prepared: Prepared, bench: Bench) -> dict[str, str]:

@@ -238,8 +238,8 @@ def _spent(
         "planned_multiply_adds": sum(one.multiply_adds for one in looks)
         + sum(one.cost.multiply_adds for one in tried),
         "candidates": len(tried),
-        "rejected": sum(one.status.startswith("rejected") for one in tried),
-        "failed": sum(one.status.startswith("failed") for one in tried),
+        "rejected": sum(one.rejected for one in tried),
+        "failed": sum(one.status.failed for one in tried),
         "cpu_seconds": round(float(np.sum([one["cpu"] for one in clock])), 2),
         "seconds": round(float(np.sum([one["wall"] for one in clock])), 2),
     }

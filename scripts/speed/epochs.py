@@ -21,7 +21,7 @@ def trial(genome: Genome, bench: Bench, epochs: int, validations: int = 0) -> Ou
     """
     (candidate,) = as_candidates(bench.images.task.name, [genome.with_values({"epochs": epochs})])
     outcome = try_candidate(candidate, replace(bench, validations=validations or epochs))
-    if outcome.status != "ok":
+    if not outcome.status.ok:
         raise EvoMtlError(f"a candidate {outcome.status}")
     return outcome
 

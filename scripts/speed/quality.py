@@ -263,19 +263,19 @@ def _turn(turn: Turn, trials: Trials, start: float) -> Iterator[tuple[float, Eva
         outcomes = trials.generation(candidates, told)
         evaluations = []
         for candidate, outcome in zip(candidates, outcomes, strict=True):
-            cost, ok = world.costs.cost(candidate.genome), outcome["status"] == "ok"
-            quality = outcome["quality"] if ok else float("nan")
+            cost, ok = world.costs.cost(candidate.genome), outcome.status.ok
+            quality = outcome.quality if ok else float("nan")
             evaluations.append(
                 Evaluation(
                     candidate=candidate,
-                    status=outcome["status"],
-                    quality=outcome["quality"],
+                    status=outcome.status,
+                    quality=outcome.quality,
                     score=fitness(quality, cost, world.costs.root(), world.space.objective),
-                    curve=tuple(outcome["curve"]),
-                    trained=outcome["trained"],
+                    curve=outcome.curve,
+                    trained=outcome.trained,
                     cost=cost,
                     admitted=False,
-                    notes=outcome["notes"],
+                    notes=outcome.notes,
                 )
             )
         for evaluation in sorted(turn.tell(evaluations), key=lambda e: ended[e.candidate.id]):

@@ -234,12 +234,12 @@ def test_show_suggests_a_task_for_a_misspelt_name(command: Command, finished: Pa
     _refused(answer, tmp_path, 'did you mean "two"')
 
 
-def test_a_broken_journal_is_status_1_and_names_the_line(command: Command, world: Path) -> None:
+def test_a_broken_journal_is_status_2_and_names_the_line(command: Command, world: Path) -> None:
     assert _search(command, world, "--quiet", "--set", "budget.generations=0").status == 0
     journal = world / "run" / "journal.jsonl"
     journal.write_bytes(journal.read_bytes().replace(b'"kind":"root"', b'"kind":"boot"'))
     answer = command("show", world / "run")
-    assert answer.status == 1
+    assert answer.status == 2
     assert "journal.jsonl:2" in answer.err
     assert answer.err.count("\n") == 1
 

@@ -80,8 +80,8 @@ def test_workers_give_the_outcomes_of_this_process_in_the_order_of_the_candidate
     parallel = workers.run(plan, alone(tried), lambda place, seconds, spent: heard.append(place))
     assert parallel == serial
     assert sorted(heard[3:]) == [0, 1, 2]
-    assert [outcome["status"] for [outcome] in serial[:2]] == ["ok", "ok"]
-    assert serial[2][0]["status"].startswith("failed: ")
+    assert [outcome["status"]["ended"] for [outcome] in serial[:2]] == ["ok", "ok"]
+    assert serial[2][0]["status"]["ended"] == "failed"
 
 
 def test_a_trial_whose_worker_dies_is_done_again_with_the_same_outcome(

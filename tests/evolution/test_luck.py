@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 
 from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation
 from evo_mtl.evolution.luck import corrected_quality, judged_outside, pack, unpack
+from evo_mtl.evolution.outcome import OK, Notes, Status, failed
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import Objective
 from evo_mtl.testing.genomes import a_space, trunk_facts
@@ -18,17 +18,17 @@ ROOT = (100, 100.0)
 PLAIN = Objective()
 
 
-def evaluation(place: int, notes: dict[str, Any], accounted: float = 0.0, status: str = "ok") -> Evaluation:
+def evaluation(place: int, notes: Notes, accounted: float = 0.0, status: Status = OK) -> Evaluation:
     space = a_space()
     genome = seed_genome(space.seeds[0], space, trunk_facts())
     cost = Cost(1, 1.0, 1, 1, accounted, 0.0)
-    quality = float(unpack(notes["right"]).mean(1).max()) if "right" in notes else 0.0
+    quality = 0.0 if notes.right is None else float(unpack(notes.right).mean(1).max())
     candidate = Candidate("a", 0, place, None, "a", genome)
     return Evaluation(candidate, status, quality, quality, (quality,), {}, cost, True, notes)
 
 
-def noted(*right: np.ndarray) -> dict[str, Any]:
-    return {"right": pack(right)}
+def noted(*right: np.ndarray) -> Notes:
+    return Notes(right=pack(right))
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 40])
@@ -36,7 +36,7 @@ def test_what_is_packed_is_unpacked_as_it_was(count: int, rng: np.random.Generat
     right = rng.random((3, count)) < 0.5
     packed = pack(list(right))
     assert np.array_equal(unpack(packed), right)
-    assert all(len(text) == 2 * math.ceil(count / 8) for text in packed["bits"])
+    assert all(len(text) == 2 * math.ceil(count / 8) for text in packed.bits)
 
 
 def flattered(num_candidates: int, validations: int, alike: float) -> tuple[float, float]:
@@ -113,9 +113,9 @@ def test_with_classes_each_counts_as_much_as_every_other(rng: np.random.Generato
 def test_candidates_that_failed_or_left_no_answers_are_left_out(rng: np.random.Generator) -> None:
     right = np.arange(50) % 5 > 0
     told = [
-        evaluation(0, {}),
+        evaluation(0, Notes()),
         evaluation(1, noted(right)),
-        evaluation(2, noted(np.ones(50, bool)), status="failed: a test"),
+        evaluation(2, noted(np.ones(50, bool)), status=failed("a test")),
     ]
     found = corrected_quality(told, ROOT, PLAIN, np.zeros(50), rng)
     assert found is not None

@@ -10,6 +10,7 @@ import pytest
 
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Evaluation
+from evo_mtl.evolution.outcome import OK, Status, failed
 from evo_mtl.evolution.pareto import front, ranked
 from evo_mtl.testing.genomes import a_space, a_world, played
 
@@ -17,7 +18,7 @@ WORLD = a_world(a_space())
 ONE = next(one for one in played(WORLD, "random")[1] if one.ok)
 
 
-def evaluation(child: int, quality: float, added: int, work: float, status: str = "ok") -> Evaluation:
+def evaluation(child: int, quality: float, added: int, work: float, status: Status = OK) -> Evaluation:
     return replace(
         ONE,
         candidate=replace(ONE.candidate, child=child),
@@ -92,7 +93,7 @@ def test_the_ends_of_a_front_are_least_crowded_and_the_rest_by_the_sides_of_its_
         evaluation(9, math.inf, 0, 0.0),
         evaluation(9, 1.0, 0, math.nan),
         evaluation(9, 1.0, 0, -math.inf),
-        evaluation(9, 1.0, 0, 0.0, status="failed: it did"),
+        evaluation(9, 1.0, 0, 0.0, status=failed("it did")),
     ],
 )
 def test_what_failed_or_is_not_finite_is_in_no_front_and_changes_no_other(bad: Evaluation) -> None:

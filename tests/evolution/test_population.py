@@ -10,6 +10,7 @@ import pytest
 
 from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation, evaluation_from_json
 from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.outcome import OK, Notes, Status, failed
 from evo_mtl.evolution.population import Population, settled
 from evo_mtl.genome.space import Objective
 from evo_mtl.testing.genomes import a_space, a_world, played, told
@@ -18,10 +19,10 @@ WORLD = a_world(a_space())
 COST = Cost(10, 20.0, 100, 30, 50.0, 7.0)
 
 
-def evaluation(child: int, score: float, parent: str | None = None, status: str = "ok") -> Evaluation:
+def evaluation(child: int, score: float, parent: str | None = None, status: Status = OK) -> Evaluation:
     genome = played(WORLD, "mu2net", 1)[1][0].candidate.genome
     candidate = Candidate("here", 1, child, parent, "child", genome)
-    return Evaluation(candidate, status, max(score, 0.0), score, (), {}, COST, False, {})
+    return Evaluation(candidate, status, max(score, 0.0), score, (), {}, COST, False, Notes())
 
 
 def population(*evaluations: Evaluation) -> Population:
@@ -50,7 +51,7 @@ def test_a_score_that_is_not_finite_is_never_admitted(score: float) -> None:
 
 
 def test_a_failed_candidate_is_never_admitted_whatever_its_score() -> None:
-    assert population(evaluation(0, 0.9, status="failed: it did")).best is None
+    assert population(evaluation(0, 0.9, status=failed("it did"))).best is None
 
 
 def test_members_are_sorted_by_score_and_of_equal_scores_the_newest_is_first() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from evo_mtl.errors import ConfigError
 from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.outcome import OK, failed, rejected
 from evo_mtl.evolution.quiet import quiet_optuna
 from evo_mtl.evolution.rejection import bars
 from evo_mtl.evolution.turn import World, seed_candidates
@@ -28,7 +29,7 @@ def world(algorithm: str = "mu2net", **changes: Any) -> World:
 def finished(here: World, curve: list[float], seed: int = 1, **cost: float) -> Evaluation:
     """A candidate trained to its end with such a curve."""
     one = told(here, seed_candidates(here)[seed])
-    return replace(one, status="ok", quality=max(curve), curve=tuple(curve), cost=replace(one.cost, **cost))
+    return replace(one, status=OK, quality=max(curve), curve=tuple(curve), cost=replace(one.cost, **cost))
 
 
 def curves(count: int) -> list[list[float]]:
@@ -90,8 +91,8 @@ def test_failed_given_up_and_shorter_curves_set_no_bar() -> None:
     here = world()
     done = [finished(here, [0.5] * 5) for _ in range(2)]
     others = [
-        replace(finished(here, [0.9] * 5), status="failed: so"),
-        replace(finished(here, [0.9] * 5), status="rejected: below 0.9 at validation 1"),
+        replace(finished(here, [0.9] * 5), status=failed("so")),
+        replace(finished(here, [0.9] * 5), status=rejected("below 0.9 at validation 1")),
         finished(here, [0.9] * 3),
     ]
     assert bars([child(here)], here, [*done, *others]) == ((),)

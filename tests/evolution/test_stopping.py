@@ -13,6 +13,7 @@ import pytest
 from evo_mtl.errors import ConfigError
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Evaluation
+from evo_mtl.evolution.outcome import OK, failed
 from evo_mtl.evolution.stopping import expected_gain, expected_improvement, too_little, upper_half
 from evo_mtl.evolution.turn import Turn, seed_candidates
 from evo_mtl.genome.space import StopRule
@@ -30,7 +31,7 @@ def evaluations(scores: Scores, dearer: float = 1.0) -> list[Evaluation]:
         replace(
             plain,
             candidate=replace(plain.candidate, generation=generation, child=child),
-            status="ok" if score is not None else "failed: so",
+            status=OK if score is not None else failed("so"),
             score=-math.inf if score is None else score,
             cost=cost,
         )

@@ -14,6 +14,7 @@ import pytest
 
 import evo_mtl
 from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.outcome import OK, Notes, Status, failed, rejected
 from evo_mtl.evolution.parameters import on_root_trunk
 from evo_mtl.evolution.population import Population
 from evo_mtl.evolution.random_search import random_search
@@ -26,11 +27,11 @@ from evo_mtl.testing.genomes import a_space, a_world, played, told
 ROOT = Path(evo_mtl.__file__).parents[1]
 
 
-def scored(world: World, candidate: Candidate, quality: float, status: str = "ok") -> Evaluation:
+def scored(world: World, candidate: Candidate, quality: float, status: Status = OK) -> Evaluation:
     """What came of a candidate, said by the test."""
     cost = world.costs.cost(candidate.genome)
-    score = quality if status == "ok" else float("-inf")
-    return Evaluation(candidate, status, quality, score, (quality,), {}, cost, False, {})
+    score = quality if status.ok else float("-inf")
+    return Evaluation(candidate, status, quality, score, (quality,), {}, cost, False, Notes())
 
 
 def taught(world: World, quality) -> Population:
@@ -97,7 +98,7 @@ def test_what_stands_on_another_routes_weights_teaches_nothing() -> None:
     assert tpe(world, population.tell([replace(first, score=9.0)]), 3) != tpe(world, population, 3)
 
 
-@pytest.mark.parametrize("status", ["failed: so it is", "rejected: weak"])
+@pytest.mark.parametrize("status", [failed("so it is"), rejected("weak")])
 def test_failed_and_rejected_candidates_are_no_obstacle(status: str) -> None:
     world = a_world(a_space())
     turn = Turn(world, tpe)

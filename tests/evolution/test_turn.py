@@ -15,6 +15,7 @@ from scipy.stats import chisquare
 
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.outcome import Notes, failed
 from evo_mtl.evolution.population import Founder, Population
 from evo_mtl.evolution.turn import Turn, World, seed_candidates
 from evo_mtl.files import canonical_json, digest
@@ -215,9 +216,9 @@ def test_regularized_evolution_draws_from_the_newest_alone_admitted_or_not() -> 
     assert taken & refused
 
 
-def failed(world: World, candidate: Candidate) -> Evaluation:
+def failing(world: World, candidate: Candidate) -> Evaluation:
     one = told(world, candidate)
-    return Evaluation(candidate, "failed: all do", 0.0, -math.inf, (), {}, one.cost, False, {})
+    return Evaluation(candidate, failed("all do"), 0.0, -math.inf, (), {}, one.cost, False, Notes())
 
 
 @pytest.mark.parametrize("algorithm", BY_PARENTS)
@@ -227,7 +228,7 @@ def test_a_turn_whose_seed_candidates_all_fail_goes_on_only_from_other_tasks_rou
 ) -> None:
     world = a_world(a_space(), known)
     turn = Turn(world, algorithms.get(algorithm))
-    turn.tell(failed(world, candidate) for candidate in turn.ask())
+    turn.tell(failing(world, candidate) for candidate in turn.ask())
     assert bool(turn.ask()) == goes_on
     assert turn.population.best is None
 

@@ -20,6 +20,7 @@ from evo_mtl.evolution.candidate import evaluation_from_json
 from evo_mtl.evolution.pareto import front
 from evo_mtl.files import lock
 from evo_mtl.network.route import route_from_json
+from evo_mtl.plain import plain
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.progress import TaskDone
@@ -295,7 +296,7 @@ def test_a_chosen_candidate_of_a_task_with_few_labels_tells_its_own_pooled_quali
         for one in map(evaluation_from_json, event.payload["evaluations"])
     ]
     (its,) = [one for one in told if one.candidate.id == wanted["candidate"]]
-    assert task_details(run, "hard")["pooled"] == its.notes["pooled"]
+    assert task_details(run, "hard")["pooled"] == plain(its.notes.pooled)
     found = evaluate(run)
     assert found["forgetting"] == 0
     assert found["tasks"][0]["corrected"] is None

@@ -16,6 +16,8 @@ from evo_mtl.cli.evaluate import evaluation_text
 from evo_mtl.cli.show import details_text, summary_text
 from evo_mtl.evolution.candidate import evaluation_from_json
 from evo_mtl.evolution.luck import corrected_quality, unpack
+from evo_mtl.evolution.outcome import Right
+from evo_mtl.plain import restore
 from evo_mtl.run.folder import open_run
 from evo_mtl.seeding import generator
 from evo_mtl.streams.task import open_task
@@ -44,7 +46,7 @@ def test_the_answers_that_are_kept_of_a_candidate_have_the_qualities_of_its_curv
         name = event.payload["task"]
         truth = labels[name]
         for data in event.payload["evaluations"]:
-            right = unpack(data["notes"]["right"])
+            right = unpack(restore(Right, data["notes"]["right"]))
             answers = np.where(right, truth, (truth + 1) % (truth.max() + 1))
             assert [metrics.score(metric[name], row, truth) for row in answers] == data["curve"]
             seen += 1

@@ -15,6 +15,7 @@ from evo_mtl.archive.snapshot import snapshot_path
 from evo_mtl.archive.state import replay
 from evo_mtl.evolution.candidate import OWN_ROUTE, evaluation_from_json
 from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.outcome import OK
 from evo_mtl.face import resume
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder, open_run, reopen
@@ -245,10 +246,10 @@ def test_show_follows_a_winner_of_the_second_pass_back_through_the_first(home: P
         steps = task_details(home / "twice", name)["lineage"]
         assert steps[0]["candidate"] == state.routes[name]["candidate"]
     own = {
-        "0/0": Tried("ok", OWN_ROUTE, "2/1 of pass 1", 0.5, 0.5),
-        "1/0": Tried("ok", "child", "0/0", 0.6, 0.6),
+        "0/0": Tried(OK, OWN_ROUTE, "2/1 of pass 1", 0.5, 0.5),
+        "1/0": Tried(OK, "child", "0/0", 0.6, 0.6),
     }
-    former = {"2/1 of pass 1": Tried("ok", "seed", None, 0.5, 0.5)}
+    former = {"2/1 of pass 1": Tried(OK, "seed", None, 0.5, 0.5)}
     steps = lineage("a", "1/0", {"a": own | former}, state)
     assert [step["candidate"] for step in steps] == ["1/0", "0/0", "2/1 of pass 1"]
 

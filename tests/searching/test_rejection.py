@@ -47,7 +47,7 @@ def evaluations(home: Path) -> list[dict[str, Any]]:
 
 
 def test_weak_children_are_given_up_and_neither_admitted_nor_charged_in_full(home: Path) -> None:
-    rejected = [one for one in evaluations(home) if one["status"].startswith("rejected")]
+    rejected = [one for one in evaluations(home) if one["status"]["ended"] == "rejected"]
     assert rejected
     for one in rejected:
         assert one["candidate"]["generation"] > 0
@@ -58,7 +58,7 @@ def test_weak_children_are_given_up_and_neither_admitted_nor_charged_in_full(hom
     whole = {
         one["cost"]["images"]
         for one in evaluations(home)
-        if one["status"] == "ok" and one["candidate"]["genome"]["head"]["kind"] == "linear"
+        if one["status"]["ended"] == "ok" and one["candidate"]["genome"]["head"]["kind"] == "linear"
     }
     assert min(one["cost"]["images"] for one in rejected) < min(whole)
     assert task_details(home / "whole", "hard")["candidates_rejected"] == len(rejected)

@@ -8,6 +8,7 @@ from typing import Any
 from evo_mtl.archive.journal import Event
 from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.looks import Look
+from evo_mtl.evolution.outcome import OK
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import SeedCandidate
 from evo_mtl.telling.hindsight import hindsight
@@ -26,7 +27,7 @@ def evaluations() -> list[Evaluation]:
     for place, depth in enumerate((2, 4, 8)):
         genome = seed_genome(seed.model_copy(update={"depth": depth}), world.space, trunk_facts())
         one = told(world, replace(played(world, "mu2net", 1)[1][0].candidate, child=place, genome=genome))
-        found.append(replace(one, status="ok", quality=0.5 + place / 10, score=0.5))
+        found.append(replace(one, status=OK, quality=0.5 + place / 10, score=0.5))
     return found
 
 

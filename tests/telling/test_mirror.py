@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 import evo_mtl
 from evo_mtl.evolution.candidate import Evaluation, evaluation_from_json
+from evo_mtl.evolution.outcome import OK, failed, rejected
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.progress import Event, GenerationDone, MirrorFailed
@@ -126,12 +127,12 @@ def test_a_trial_says_what_its_candidate_is_and_what_came_of_it(home: Path, tmp_
 
 @pytest.mark.parametrize(
     ("status", "state"),
-    [("ok", TrialState.COMPLETE), ("failed: so", TrialState.FAIL), ("rejected: weak", TrialState.PRUNED)],
+    [(OK, TrialState.COMPLETE), (failed("so"), TrialState.FAIL), (rejected("weak"), TrialState.PRUNED)],
 )
 def test_a_rejected_candidate_is_pruned_and_a_failed_one_failed(status: str, state: TrialState) -> None:
     world = a_world(a_space())
     one = next(one for one in played(world, "mu2net")[1] if one.ok)
-    if status != "ok":
+    if not status.ok:
         one = replace(one, status=status, score=float("-inf"))
     assert shown(one, world.space, trunk_facts(), {}).state == state
 

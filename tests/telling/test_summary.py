@@ -12,6 +12,7 @@ import pytest
 from evo_mtl.archive.journal import read_journal
 from evo_mtl.archive.state import ArchiveState
 from evo_mtl.errors import CorruptionError, InputError, RunError
+from evo_mtl.evolution.outcome import OK
 from evo_mtl.network.cost import stage_parameters
 from evo_mtl.run.config import make_config
 from evo_mtl.run.folder import RunFolder, open_run
@@ -84,8 +85,8 @@ def test_a_lineage_goes_from_the_winner_back_to_a_seed_candidate(run: Path) -> N
 
 def test_a_lineage_crosses_to_the_route_of_another_task_and_ends_in_a_loop() -> None:
     history = {
-        "a": {"0/0": Tried("ok", "seed", None, 0.5, 0.5), "1/0": Tried("ok", "child", "task:b", 0.6, 0.6)},
-        "b": {"1/1": Tried("ok", "child", "task:a", 0.7, 0.7)},
+        "a": {"0/0": Tried(OK, "seed", None, 0.5, 0.5), "1/0": Tried(OK, "child", "task:b", 0.6, 0.6)},
+        "b": {"1/1": Tried(OK, "child", "task:a", 0.7, 0.7)},
     }
     state = ArchiveState(routes={"a": {"candidate": "1/0"}, "b": {"candidate": "1/1"}})
     steps = lineage("a", "1/0", history, state)

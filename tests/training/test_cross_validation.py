@@ -13,6 +13,7 @@ from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation
 from evo_mtl.evolution.copies import copies_for, copy_of, known_copies, named
 from evo_mtl.evolution.luck import unpack
+from evo_mtl.evolution.outcome import OK, Notes, Outcome, failed
 from evo_mtl.genome.genome import AdapterGene, Genome, PathGene, TapGene, settle
 from evo_mtl.network.components import load_module
 from evo_mtl.training import cross_validation, metrics
@@ -21,7 +22,7 @@ from evo_mtl.training.fit import Fitted, Found
 from evo_mtl.training.folds import answered_labels, folds_of
 from evo_mtl.training.inputs import Gathered, choose
 from evo_mtl.training.open_part import Snapshot
-from evo_mtl.training.trial import Bench, Outcome, Prepared, fit_alone, prepare, try_candidate
+from evo_mtl.training.trial import Bench, Prepared, fit_alone, prepare, try_candidate
 from tests.training.worlds import Workshop, candidate
 
 FOLDS = 3
@@ -81,9 +82,9 @@ def test_pooled_quality_is_the_metric_over_the_answers_of_the_candidate_and_of_c
         curve.append(metrics.accuracy(logits.argmax(1), truth))
     assert list(outcome.curve) == curve
     assert outcome.quality == max(curve)
-    assert unpack(outcome.notes["right"]).mean(1).tolist() == pytest.approx(curve)
-    assert outcome.notes["pooled"]["images"] == len(truth) == 60
-    assert outcome.notes["pooled"]["folds"] == FOLDS
+    assert unpack(outcome.notes.right).mean(1).tolist() == pytest.approx(curve)
+    assert outcome.notes.pooled.images == len(truth) == 60
+    assert outcome.notes.pooled.folds == FOLDS
 
 
 def test_the_weights_that_count_are_those_of_the_fit_on_all_training_images(
@@ -97,8 +98,8 @@ def test_the_weights_that_count_are_those_of_the_fit_on_all_training_images(
         return load_module(workshop.store.read, outcome.trained["head"]).state_dict()["linear.weight"]
 
     assert torch.equal(weights(alone), weights(crossed))
-    assert alone.curve[0] == crossed.notes["pooled"]["validation"]
-    others = [load_module(workshop.store.read, copy["head"]) for copy in crossed.notes["copies"]]
+    assert alone.curve[0] == crossed.notes.pooled.validation
+    others = [load_module(workshop.store.read, copy["head"]) for copy in crossed.notes.copies]
     assert all(not torch.equal(one.state_dict()["linear.weight"], weights(alone)) for one in others)
 
 
@@ -122,7 +123,7 @@ def test_a_copy_of_a_child_starts_from_the_copy_of_its_parent_and_learns_nothing
     genome = noisy.genome(4, 3, epochs=20, learning_rate=0.05, adapters=(2,))
     bench = small_bench(noisy, tmp_path / "cache")
     parent = try_pooled(candidate(genome), bench, {})
-    assert parent.notes["best"] > 0
+    assert parent.notes.best > 0
     known = known_copies([evaluated(genome, parent)])
     child = candidate(settle(genome, parent.trained).with_values({"learning_rate": 0.0, "norm": "eval"}))
     copies = copies_for([child], known)
@@ -144,7 +145,7 @@ def test_a_candidate_on_weights_without_copies_is_judged_on_the_validation_image
     copies = copies_for([child], known_copies([], former=first.trained.values()))
     outcome = try_pooled(child, bench, copies)
     assert outcome == try_candidate(child, bench)
-    assert "pooled" not in outcome.notes
+    assert outcome.notes.pooled is None
 
 
 def test_cross_validation_gives_the_same_with_a_cache_without_one_and_again(
@@ -166,7 +167,7 @@ def test_a_copy_that_diverges_fails_its_candidate(
 
     monkeypatch.setattr(cross_validation, "fit_alone", fails_on_copies)
     outcome = try_pooled(candidate(workshop.genome(4, 4, "ridge")), small_bench(workshop, tmp_path), {})
-    assert outcome.status == "failed: a test"
+    assert outcome.status == failed("a test")
 
 
 def test_of_very_few_steps_the_copies_validations_stand_for_those_of_the_whole(
@@ -174,7 +175,7 @@ def test_of_very_few_steps_the_copies_validations_stand_for_those_of_the_whole(
 ) -> None:
     genome = workshop.genome(4, 4, epochs=1)  # two steps for the whole, one for a copy
     outcome = try_pooled(candidate(genome), small_bench(workshop, tmp_path), {})
-    assert outcome.status == "ok"
+    assert outcome.status.ok
     assert len(outcome.curve) == 3
 
 
@@ -203,8 +204,8 @@ def test_copies_replace_every_component_that_the_task_trained_and_no_other(works
 def test_weights_that_training_left_as_they_were_are_nobodys_copies(workshop: Workshop) -> None:
     genome = workshop.genome(4, 3)
     root = genome.stages[3].component
-    notes = {"copies": [{"stage:3": root, "head": "h0"}, {"stage:3": root, "head": "h1"}]}
-    outcome = Outcome("ok", 1.0, (1.0,), {"stage:3": root, "head": "h"}, notes)
+    notes = Notes(copies=({"stage:3": root, "head": "h0"}, {"stage:3": root, "head": "h1"}))
+    outcome = Outcome(OK, 1.0, (1.0,), {"stage:3": root, "head": "h"}, notes)
     assert known_copies([evaluated(genome, outcome)], former=["x"]) == {"x": (), "h": ("h0", "h1")}
     child = Candidate("colours", 1, 0, "0/0", "child", settle(genome, outcome.trained))
     assert copies_for([child], {"x": (), "h": ("h0", "h1")}) == {"h": ("h0", "h1")}

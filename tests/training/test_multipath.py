@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from evo_mtl.evolution.outcome import Outcome
 from evo_mtl.genome.genome import AdapterGene, Genome, PathGene, TapGene, settle
 from evo_mtl.genome.multipath import path_of, with_paths
 from evo_mtl.network.assembly import assemble
@@ -20,7 +21,7 @@ from evo_mtl.testing.worlds import shared_routes
 from evo_mtl.training import fit
 from evo_mtl.training.groups import stackable
 from evo_mtl.training.pricing import Pricing
-from evo_mtl.training.trial import Outcome, try_candidate
+from evo_mtl.training.trial import try_candidate
 from tests.training.worlds import Workshop, candidate
 
 
@@ -30,7 +31,7 @@ def attempt(workshop: Workshop, genome: Genome, cache: Path, cache_bytes: int = 
 
 def finished(workshop: Workshop, cache: Path, genome: Genome) -> Genome:
     outcome = attempt(workshop, genome, cache)
-    assert outcome.status == "ok"
+    assert outcome.status.ok
     return settle(genome, outcome.trained)
 
 
@@ -84,7 +85,7 @@ def test_before_training_a_route_of_several_paths_is_as_good_as_its_main_path(
 ) -> None:
     plain = attempt(workshop, workshop.genome(4, 4, head, projection_width=20), tmp_path)
     outcome = attempt(workshop, joined(workshop, tmp_path, head), tmp_path)
-    assert outcome.status == "ok"
+    assert outcome.status.ok
     if head != "linear":
         assert outcome.curve[0] == plain.quality
     assert set(outcome.trained) == {"head"}
@@ -95,7 +96,7 @@ def test_only_router_and_connectors_change_in_training(workshop: Workshop, tmp_p
     files = {name: workshop.store.path(name).read_bytes() for name in workshop.store.digests()}
     bench = workshop.bench(tmp_path)
     outcome = try_candidate(candidate(genome), bench)
-    assert outcome.notes["best"] > 0
+    assert outcome.notes.best > 0
     assert set(outcome.trained) == {"head"}
     assert {name: workshop.store.path(name).read_bytes() for name in files} == files
     new = head_of(workshop, outcome.trained["head"])
@@ -140,7 +141,7 @@ def test_keeping_activations_changes_no_bit_and_the_archived_route_answers_as_it
     images = {32: bench.images.validation(genome)[1]}
     archived = shared_routes(workshop.store, workshop.layout).logits([closed], images)[0]
     assert np.mean(archived.numpy().argmax(1) == labels) == kept.quality
-    temperature = torch.tensor(kept.notes["temperature"])
+    temperature = torch.tensor(kept.notes.temperature)
     assert torch.equal(head_of(workshop, kept.trained["head"]).temperature, temperature)
 
 
@@ -168,7 +169,7 @@ class _Steps:
             return loss
 
         monkeypatch.setattr(fit._Steps, "step", step)
-        assert attempt(workshop, genome, cache).status == "ok"
+        assert attempt(workshop, genome, cache).status.ok
 
 
 def test_the_router_learns_at_a_twentieth_of_the_learning_rate(

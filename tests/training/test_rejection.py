@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evo_mtl.evolution.outcome import Ended, rejected
 from evo_mtl.training.pricing import Pricing
 from evo_mtl.training.trial import try_candidate, try_group
 from tests.training.worlds import Workshop, candidate
@@ -23,7 +24,7 @@ def test_a_candidate_below_its_bar_ends_there_and_writes_nothing(workshop: Works
     whole = try_candidate(one, watched)
     assert len(written) == len(whole.trained) > 0
     outcome = try_candidate(one, watched, HIGH)
-    assert outcome.status == "rejected: below 2.0000 at validation 1"
+    assert outcome.status == rejected("below 2.0000 at validation 1")
     assert outcome.curve == whole.curve[:2]
     assert outcome.quality == max(outcome.curve)
     assert outcome.trained == {}
@@ -56,7 +57,7 @@ def test_a_member_given_up_in_a_group_leaves_the_others_as_they_are_to_the_bit(
     ]
     whole = try_group(group, bench)
     found = try_group(group, bench, [(), HIGH, ()])
-    assert [one.status[:8] for one in found] == ["ok", "rejected", "ok"]
+    assert [one.status.ended for one in found] == [Ended.OK, Ended.REJECTED, Ended.OK]
     assert (found[0], found[2]) == (whole[0], whole[2])
     assert found[1].curve == whole[1].curve[:2]
 
@@ -65,7 +66,7 @@ def test_a_candidate_of_fewer_steps_than_validations_is_never_given_up(
     workshop: Workshop, tmp_path: Path
 ) -> None:
     one, bench = candidate(workshop.genome(3, 3, epochs=1, batch_size=64)), workshop.bench(tmp_path)
-    assert try_candidate(one, bench, (2.0, 2.0)).status == "ok"
+    assert try_candidate(one, bench, (2.0, 2.0)).status.ok
 
 
 def test_what_is_given_up_is_charged_for_what_it_was_shown(workshop: Workshop) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.outcome import OK, Notes, failed
 from evo_mtl.genome.genome import Genome, settle
 from evo_mtl.network import forward
 from evo_mtl.network.adapters import make_adapter
@@ -239,16 +240,16 @@ def test_a_member_whose_loss_is_lost_fails_as_alone_and_changes_no_bit_of_the_ot
     bench = workshop.bench(tmp_path)
     expected, found = try_group(sane, bench), try_group(lost, bench)
     alone = try_candidate(lost[1], bench)
-    assert [outcome.status for outcome in expected] == ["ok"] * 3
-    assert alone.status == "failed: the loss is not a finite number"
-    assert found[1] == replace(alone, notes={"group": [0, 1, 2]})
+    assert [outcome.status for outcome in expected] == [OK] * 3
+    assert alone.status == failed("the loss is not a finite number")
+    assert found[1] == replace(alone, notes=Notes(group=(0, 1, 2)))
     assert (found[0], found[2]) == (expected[0], expected[2])
 
 
 def test_when_all_members_are_lost_each_says_so(workshop: Workshop, tmp_path: Path) -> None:
     genome = workshop.genome(3, 3, epochs=4, warmup_share=0.0, clip_norm=0.0, learning_rate=1e38)
     found = try_group(group(workshop, genome, {}, {}), workshop.bench(tmp_path))
-    assert [outcome.status for outcome in found] == ["failed: the loss is not a finite number"] * 2
+    assert [outcome.status for outcome in found] == [failed("the loss is not a finite number")] * 2
 
 
 def test_a_member_that_cannot_be_made_ready_leaves_the_others(
@@ -266,7 +267,7 @@ def test_a_member_that_cannot_be_made_ready_leaves_the_others(
 
     monkeypatch.setattr(trial, "solve_head", solve_head)
     found = try_group(genomes, workshop.bench(tmp_path))
-    assert found[0].status == "failed: a feature is not finite"
+    assert found[0].status == failed("a feature is not finite")
     assert [o.curve for o in found[1:]] == [o.curve for o in expected]
     assert [o.trained for o in found[1:]] == [o.trained for o in expected]
 
@@ -303,8 +304,8 @@ def test_a_group_comes_to_what_its_members_do_alone(
     for outcome, member in zip(found, members, strict=True):
         alone = try_candidate(member, bench)
         np.testing.assert_allclose(outcome.curve, alone.curve, atol=1e-4)
-        assert outcome.notes["temperature"] == pytest.approx(alone.notes["temperature"], rel=1e-3)
-        assert outcome.notes.keys() - alone.notes.keys() == {"group"}
+        assert outcome.notes.temperature == pytest.approx(alone.notes.temperature, rel=1e-3)
+        assert (outcome.notes.group, alone.notes.group) == ((0, 1, 2), ())
         assert outcome.trained.keys() == alone.trained.keys()
 
 
@@ -353,7 +354,7 @@ def test_gathered_taps_change_no_bit_of_an_outcome(
     gathered = try_candidate(one, workshop.bench(tmp_path / "a"))
     monkeypatch.setattr(trial, "GATHERED_BYTES", 0)
     assert try_candidate(one, workshop.bench(tmp_path / "b")) == gathered
-    assert gathered.notes["best"] > 0
+    assert gathered.notes.best > 0
 
 
 def test_rows_of_gathered_taps_are_those_asked_for() -> None:
