@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evo_mtl.errors import ConfigError
+from evo_mtl.files import open_plain
 from evo_mtl.registry import suggestion
 
 Key = tuple[str | int, ...]
@@ -169,7 +170,7 @@ def _read_bytes(file: Path, name: str) -> bytes:
     if file.is_dir():
         raise ConfigError("expected a YAML file, met a folder", name)
     try:
-        with file.open("rb") as handle:
+        with open_plain(file) as handle:
             raw = handle.read(MAX_BYTES + 1)
     except FileNotFoundError:
         near = suggestion(file.name, [p.name for p in file.parent.glob("*.y*ml")])

@@ -1,5 +1,8 @@
 """Bytes to disk that survive a crash: canonical JSON, digests, atomic writes, durable appends, a lock.
 
+A run may come from anywhere, with links in it. What is written in place goes through :func:`open_own`,
+which follows none; what is read goes through :func:`open_plain`, which waits for no pipe.
+
 Every operation that changes a run folder goes through here, so that a test can end the process at any
 of them: with ``EVOMTL_CRASH_AT=k`` in the environment the ``k``-th operation (write, fsync, rename,
 truncate, remove; counted from 1) calls ``os._exit(70)``; a write is cut in half first.
@@ -8,20 +11,26 @@ truncate, remove; counted from 1) calls ``os._exit(70)``; a write is cut in half
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
+import io
 import itertools
 import json
 import os
+import re
 import socket
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from evo_mtl.errors import RunError
 
-TEMPORARY_SUFFIX = ".tmp"
 CRASH_STATUS = 70
+_TEMPORARY = (".evo-mtl-", ".tmp")
+_LOCKED = re.compile(rb"(process \d+ on [^\n]{0,255}\n?)?\0*")
+"""What a lock file may say: its last holder, or nothing."""
 
 
 def canonical_json(value: object) -> bytes:
@@ -46,8 +55,65 @@ def digest(data: bytes) -> str:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, as 64 hex digits, read in pieces."""
-    with open(path, "rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_plain(path: Path) -> io.BufferedReader:
+    """A file opened to be read, or what a link leads to.
+
+    Raises:
+        OSError: It cannot be opened, or is no file but a pipe, a device or a folder.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "expected a file, met something else", str(path))
+    return os.fdopen(fd, "rb")
+
+
+def open_own(path: Path, flags: int) -> int:
+    """A file opened to be written in place, which no other name leads to or shares.
+
+    Args:
+        path: The file.
+        flags: As for ``os.open``.
+
+    Returns:
+        Its descriptor.
+
+    Raises:
+        RunError: It is a link, has a second name, or is no file.
+        OSError: It cannot be opened.
+    """
+    check_own(path)
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    found = os.fstat(fd)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:
+        return fd
+    os.close(fd)
+    raise RunError("has a second name somewhere (a hard link), where writing would show; copy it", path)
+
+
+def check_own(path: Path, folder: bool = False) -> None:
+    """Refuses what would lead a writer out of the folder that a path is in.
+
+    Args:
+        path: Where a file is to be, or nothing.
+        folder: Whether a folder is to be there instead.
+
+    Raises:
+        RunError: A link, a pipe, a device, or the one in the place of the other.
+    """
+    try:
+        found = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    wanted = "folder" if folder else "file"
+    if stat.S_ISLNK(found):
+        raise RunError(f"expected a {wanted}, met a link; nothing is written through links", path)
+    if not (stat.S_ISDIR if folder else stat.S_ISREG)(found):
+        raise RunError(f"expected a {wanted}, met something else", path)
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -61,7 +127,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
     Raises:
         OSError: The disk is full, or read-only; nothing is left behind.
     """
-    fd, temporary = tempfile.mkstemp(prefix=".", suffix=TEMPORARY_SUFFIX, dir=path.parent)
+    fd, temporary = tempfile.mkstemp(prefix=_TEMPORARY[0], suffix=_TEMPORARY[1], dir=path.parent)
     try:
         try:
             _write(fd, data)
@@ -111,6 +177,19 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file of that name is one that :func:`write_atomic` had not put in its place yet."""
+    return name.startswith(_TEMPORARY[0]) and name.endswith(_TEMPORARY[1])
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove from a folder what crashes left of atomic writes; no other writer may be at work in it."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in list(entries):
+            if is_temporary(entry.name) and entry.is_file(follow_symlinks=False):
+                remove(Path(entry.path))
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, durably; nothing happens where it exists."""
     if path.is_dir():
@@ -140,10 +219,11 @@ def lock(path: Path) -> Iterator[None]:
         path: The lock file; its folder exists.
 
     Raises:
-        RunError: Another process has it (its number and host are named), or the file cannot be made.
+        RunError: Another process has it (its number and host are named), the file cannot be made, or
+            something else lies there.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        fd = open_own(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise RunError(f"cannot be opened as a lock: {error.strerror}", path) from error
     held = [fd]
@@ -151,10 +231,13 @@ def lock(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(fd, 300, 0).decode(errors="replace").strip() or "another process"
+            said = os.pread(fd, 300, 0).strip(b"\n\0")
+            holder = said.decode(errors="replace") if said and _LOCKED.fullmatch(said) else "another process"
             raise RunError(f"in use by {holder}; wait for it or end it", path) from None
         except OSError as error:
             raise RunError(f"cannot be locked: {error.strerror}", path) from error
+        if not _LOCKED.fullmatch(os.pread(fd, 300, 0)):
+            raise RunError("expected a lock of this program, met a file of something else", path)
 
         def forget_in_child() -> None:
             # A forked worker shares the lock: one that outlives us would block the next run.

@@ -138,5 +138,73 @@ def test_a_lock_in_a_folder_that_is_not_there_is_a_run_error(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("leads_to", ["notes", "nothing"])
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path, leads_to):
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "lock").symlink_to(tmp_path / leads_to)
+    with pytest.raises(RunError, match="lock: expected a file, met a link"), files.lock(tmp_path / "lock"):
+        pass
+    assert (tmp_path / "notes").read_text() == "mine"
+    assert sorted(os.listdir(tmp_path)) == ["lock", "notes"]
+
+
+def test_a_lock_that_is_another_name_of_a_file_is_not_written_to(tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "lock").hardlink_to(tmp_path / "notes")
+    with pytest.raises(RunError, match="second name"), files.lock(tmp_path / "lock"):
+        pass
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["mine", "process 1 on a\nmine", "process 1 on " + "a" * 400])
+def test_a_lock_that_is_a_file_of_something_else_is_not_written_to(tmp_path, text):
+    (tmp_path / "lock").write_text(text)
+    with pytest.raises(RunError, match="met a file of something else"), files.lock(tmp_path / "lock"):
+        pass
+    assert (tmp_path / "lock").read_text() == text
+
+
+@pytest.mark.parametrize("text", ["", "process 12 on there\n", "process 12 on there\n\0\0"])
+def test_a_lock_left_by_a_process_that_ended_is_taken(tmp_path, text):
+    (tmp_path / "lock").write_text(text)
+    with files.lock(tmp_path / "lock"):
+        assert (tmp_path / "lock").read_text().startswith(f"process {os.getpid()} on ")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_lock_that_is_a_pipe_or_a_folder_is_refused_at_once(tmp_path, make):
+    make(tmp_path / "lock")
+    with pytest.raises(RunError, match="met something else"), files.lock(tmp_path / "lock"):
+        pass
+
+
+def test_reading_waits_for_no_pipe_and_follows_links_to_files_alone(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    os.mkfifo(tmp_path / "pipe")
+    for name, leads_to in (("good", tmp_path / "a"), ("bad", tmp_path / "pipe"), ("zero", "/dev/zero")):
+        (tmp_path / name).symlink_to(leads_to)
+    with files.open_plain(tmp_path / "good") as file:
+        assert file.read() == b"abc"
+    for name in ("pipe", "bad", "zero"):
+        with pytest.raises(OSError, match="expected a file"):
+            files.open_plain(tmp_path / name)
+
+
+def test_only_what_an_atomic_write_left_is_removed_as_such(tmp_path):
+    left, outside = tmp_path / "run" / ".evo-mtl-abcdefgh.tmp", tmp_path / "outside"
+    left.parent.mkdir()
+    outside.write_text("mine")
+    mine = [tmp_path / "run" / name for name in (".mine.tmp", ".evo-mtl-notes", "x.tmp")]
+    for path in (left, *mine):
+        path.write_text("x")
+    link, folder = left.with_name(".evo-mtl-link.tmp"), left.with_name(".evo-mtl-folder.tmp")
+    link.symlink_to(outside)
+    folder.mkdir()
+    files.remove_temporaries(tmp_path / "run")
+    assert set((tmp_path / "run").iterdir()) == {*mine, link, folder}
+    assert outside.read_text() == "mine"
+    files.remove_temporaries(tmp_path / "gone")
+
+
 def root() -> Path:
     return Path(files.__file__).parents[1]

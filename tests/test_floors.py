@@ -26,7 +26,7 @@ FLOORS = {
 SIBLINGS = {
     "registry": {"errors"},
     "files": {"errors"},
-    "documents": {"errors", "registry"},
+    "documents": {"errors", "files", "registry"},
     "plain": {"documents"},
     "engines": {"training"},
     "learners": {"training", "engines"},

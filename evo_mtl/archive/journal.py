@@ -19,7 +19,16 @@ from pathlib import Path
 from types import TracebackType
 
 from evo_mtl.errors import CorruptionError, RunError
-from evo_mtl.files import append_durably, canonical_json, digest, make_folder, sync_folder, truncate_durably
+from evo_mtl.files import (
+    append_durably,
+    canonical_json,
+    digest,
+    make_folder,
+    open_own,
+    open_plain,
+    sync_folder,
+    truncate_durably,
+)
 
 FORMAT = 1
 FIRST = "0" * 64
@@ -67,7 +76,7 @@ class Cursor:
             CorruptionError: A line is not what was written; names ``file:line``.
         """
         try:
-            with open(path, "rb") as file:
+            with open_plain(path) as file:
                 file.seek(self.size)
                 waiting = b""
                 for line in file:
@@ -118,6 +127,7 @@ class Journal:
         take: Hears the events behind that, in order; none is kept.
 
     Raises:
+        RunError: The file is a link, or no file.
         CorruptionError: A line is not what was written; names ``file:line``.
     """
 
@@ -127,7 +137,7 @@ class Journal:
         self.path = path
         self.cursor = cursor or Cursor()
         make_folder(path.parent)
-        self._fd: int | None = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._fd: int | None = open_own(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         try:
             sync_folder(path.parent)
             for event in self.cursor.read(path):

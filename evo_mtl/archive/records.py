@@ -14,6 +14,7 @@ from typing import Any
 
 from evo_mtl.archive.journal import Event, parse_line
 from evo_mtl.errors import CorruptionError
+from evo_mtl.files import open_plain
 
 KEPT_LINES = 8
 LONGEST_TEXT = 100
@@ -43,7 +44,7 @@ class Lines:
                 self._kept.move_to_end(index)
                 return self._kept[index]
             try:
-                with open(self.path, "rb") as file:
+                with open_plain(self.path) as file:
                     file.seek(offset)
                     line = file.read(length)
             except OSError as error:

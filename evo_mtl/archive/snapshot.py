@@ -1,9 +1,9 @@
 """A run's journal and its state opened together, without reading again what has been read before.
 
 Beside the journal lies a snapshot: the state after its first so many bytes, and their SHA-256. Opening
-hashes those bytes, which is fast, and parses only what follows. The snapshot may be deleted at any time
-and is never the truth: where it is missing, broken or not of these bytes, the whole journal is read, and
-a line that is not what was written is found and named as ever.
+hashes those bytes, which is fast, and parses only what follows. The snapshot may be deleted or damaged at
+any time and is never the truth: where it is missing, broken or not of these bytes, the whole journal is
+read, and a line that is not what was written is found and named as ever.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from evo_mtl.archive.journal import Cursor, Event, Journal
 from evo_mtl.archive.records import Lines, Record, record_from_json
 from evo_mtl.archive.state import ArchiveState, Fold
-from evo_mtl.files import canonical_json, digest, write_atomic
+from evo_mtl.files import canonical_json, digest, open_plain, write_atomic
 
 FORMAT = 1
 MOST_UNCOVERED = 2**20
@@ -96,8 +96,9 @@ def _start(journal: Path) -> tuple[Cursor, Fold]:
     """What the snapshot tells of the journal's beginning; nothing where it does not hold."""
     lines = Lines(journal)
     try:
-        cursor, wanted, state = _from_bytes(snapshot_path(journal).read_bytes(), lines)
-        with open(journal, "rb") as file:
+        with open_plain(snapshot_path(journal)) as file:
+            cursor, wanted, state = _from_bytes(file.read(), lines)
+        with open_plain(journal) as file:
             left = cursor.size
             while piece := file.read(min(PIECE, left)):
                 cursor.bytes_read.update(piece)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +15,13 @@ import numpy as np
 from evo_mtl.archive import encoding
 from evo_mtl.errors import CorruptionError, EvoMtlError
 from evo_mtl.files import (
-    TEMPORARY_SUFFIX,
+    check_own,
     digest,
     file_digest,
     make_folder,
+    open_plain,
     remove,
+    remove_temporaries,
     sync_folder,
     write_atomic,
 )
@@ -48,8 +52,8 @@ class Problem:
 class ComponentStore:
     """Components of one run, in ``root/components/<2 hex>/<digest>.safetensors``.
 
-    Writing and removing is for the holder of the run's lock; reading is for all. A component's bytes
-    are checked against its digest the first time this store reads them.
+    Writing and removing is for the holder of the run's lock, and refuses folders that are links; reading
+    is for all. A component's bytes are checked against its digest the first time this store reads them.
 
     Args:
         root: The run folder; nothing is made before the first write.
@@ -71,13 +75,14 @@ class ComponentStore:
 
         Raises:
             ValueError: A dtype or a spec that cannot be kept.
+            RunError: A folder of the store is a link.
             OSError: The disk is full or failing; nothing is left behind.
         """
         data = encoding.encode(tensors, spec)
         name = digest(data)
-        path = self.path(name)
+        path = self._own(name)
         make_folder(path.parent)
-        if path.exists() and path.stat().st_size == len(data) and file_digest(path) == name:
+        if _is_there(path, len(data)) and file_digest(path) == name:
             # A process that died here may have renamed the file without syncing the folder.
             sync_folder(path.parent)
         else:
@@ -97,7 +102,7 @@ class ComponentStore:
         """
         path = self.path(name)
         try:
-            with open(path, "rb") as file:
+            with open_plain(path) as file:
                 stamp = _stamp(os.fstat(file.fileno()))
                 data = file.read()
         except FileNotFoundError:
@@ -140,9 +145,13 @@ class ComponentStore:
         return isinstance(name, str) and _is_digest(name) and self.path(name).is_file()
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove components; those that are not there are passed over."""
+        """Remove components; those that are not there are passed over.
+
+        Raises:
+            RunError: A folder of the store is a link.
+        """
         for name in names:
-            path = self.path(name)
+            path = self._own(name)
             self._verified.pop(name, None)
             remove(path)
 
@@ -151,11 +160,18 @@ class ComponentStore:
 
         Returns:
             The digests removed.
+
+        Raises:
+            RunError: A folder of the store is a link; nothing was removed.
         """
+        check_own(self.folder, folder=True)
+        parts = sorted(self.folder.glob("[0-9a-f][0-9a-f]"))
+        for part in parts:
+            check_own(part, folder=True)
         gone = tuple(name for name in self.digests() if name not in keep)
         self.remove(gone)
-        for stray in self.folder.glob(f"??/.*{TEMPORARY_SUFFIX}"):
-            remove(stray)
+        for part in parts:
+            remove_temporaries(part)
         return gone
 
     def path(self, name: str) -> Path:
@@ -168,10 +184,17 @@ class ComponentStore:
             raise UnknownComponentError(f"{name!r} is not the digest of a component")
         return self.folder / name[:2] / f"{name}{SUFFIX}"
 
+    def _own(self, name: str) -> Path:
+        """The file of a component, to be written or removed."""
+        path = self.path(name)
+        check_own(self.folder, folder=True)
+        check_own(path.parent, folder=True)
+        return path
+
     def _header(self, name: str) -> tuple[dict[str, Any], Path]:
         path = self.path(name)
         try:
-            with open(path, "rb") as file:
+            with open_plain(path) as file:
                 return encoding.read_header(file, os.fstat(file.fileno()).st_size), path
         except FileNotFoundError:
             raise self._unknown(name) from None
@@ -203,6 +226,14 @@ def verify_components(store: ComponentStore, names: Iterable[str]) -> tuple[Prob
         except OSError as error:
             problems.append(Problem(str(path), f"cannot be read: {error.strerror}"))
     return tuple(problems)
+
+
+def _is_there(path: Path, size: int) -> bool:
+    """Whether a file of so many bytes lies there, and no link to one."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat()
+        return stat.S_ISREG(found.st_mode) and found.st_size == size
+    return False
 
 
 def _is_digest(name: str) -> bool:

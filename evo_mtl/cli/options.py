@@ -17,7 +17,11 @@ Minutes = Annotated[
     typer.Option(min=0.0, help="Clock limit for the whole search, shared by the tasks that are left."),
 ]
 Cache = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where activations are kept; default in the run folder.")
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Where activations are kept: a folder of its own, new or made so before; by default in the run folder.",
+    ),
 ]
 Passes = Annotated[
     int,

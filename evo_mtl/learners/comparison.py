@@ -125,12 +125,14 @@ def read_rows(path: Path, keys: Collection[str] = (*IDENTITY, "test")) -> list[R
         keys: What every row has.
 
     Raises:
-        CorruptionError: A line before the last is not a row.
+        CorruptionError: A line before the last is not a row, or the last is not the beginning of one.
     """
     if not path.exists():
         return []
-    *whole, _torn = path.read_bytes().split(b"\n")
+    *whole, torn = path.read_bytes().split(b"\n")
     rows: list[Row] = []
+    if not (torn.startswith(b"{") or b"{".startswith(torn)):  # what is cut off was begun by us
+        raise CorruptionError(f"{path}:{len(whole) + 1}: expected a row of a comparison")
     for number, line in enumerate(whole, 1):
         try:
             row = json.loads(line)

@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from evo_mtl.archive.snapshot import read_state
+from evo_mtl.archive.snapshot import read_state, snapshot_path
 from evo_mtl.archive.state import ArchiveState
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.documents import parse
 from evo_mtl.errors import ConfigError, RunError
-from evo_mtl.files import TEMPORARY_SUFFIX, digest
+from evo_mtl.files import check_own, digest, is_temporary
 from evo_mtl.run.config import RunConfig, read_config
 from evo_mtl.run.opened import read_opened
 from evo_mtl.streams.config import read_stream
@@ -50,12 +50,12 @@ class RunFolder:
 
     @property
     def cache(self) -> Path:
-        """Kept arrays; may be deleted at any time."""
+        """Kept arrays; may be deleted or damaged at any time."""
         return self.path / "cache"
 
     @property
     def opened(self) -> Path:
-        """What opening the run found out last time; may be deleted at any time."""
+        """What opening the run found out last time; may be deleted or damaged at any time."""
         return self.path / "opened.json"
 
     def read_config(self) -> RunConfig:
@@ -90,10 +90,22 @@ class RunFolder:
             raise RunError("expected a run folder, met a file", self.path)
         names = [path.name for path in self.path.iterdir()] if self.path.is_dir() else []
         # A process that died at its very first write leaves a lock and a temporary file.
-        strangers = [n for n in names if n != ".lock" and not (n[0] == "." and n.endswith(TEMPORARY_SUFFIX))]
+        strangers = [name for name in names if name != self.lock.name and not is_temporary(name)]
         if strangers:
             raise RunError(f"no run: it has no run.yaml, but it has {sorted(strangers)[0]!r}", self.path)
         return False
+
+    def check_own(self) -> None:
+        """Makes sure that what is written to the run stays in its folder.
+
+        Raises:
+            RunError: A link lies in the place of a file or a folder of a run, or a pipe, or a device.
+        """
+        snapshot = snapshot_path(self.journal)
+        for path in (self.config, self.journal, snapshot, self.timings, self.opened, self.lock):
+            check_own(path)
+        for path in (self.store().folder, self.cache):
+            check_own(path, folder=True)
 
 
 def open_run(path: str | Path) -> tuple[RunFolder, RunConfig, ArchiveState]:

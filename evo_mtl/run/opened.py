@@ -1,6 +1,6 @@
 """What was found out when a run was last opened to be searched, so that it need not be found out again.
 
-``opened.json`` may be deleted at any time and is never the truth: what it says of ``run.yaml`` counts
+``opened.json`` may be deleted or damaged at any time and is never the truth: what it says of ``run.yaml`` counts
 only for the very bytes it was read from, and a task's data count as seen only while all their files are
 as they were.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evo_mtl.files import canonical_json, digest, write_atomic
+from evo_mtl.files import canonical_json, digest, open_plain, write_atomic
 
 FORMAT = 1
 
@@ -37,7 +37,8 @@ class Opened:
 def read_opened(path: Path) -> Opened:
     """What the file says; nothing where it is missing or broken."""
     try:
-        head, body, rest = path.read_bytes().split(b"\n")
+        with open_plain(path) as file:
+            head, body, rest = file.read().split(b"\n")
         if rest or json.loads(head) != {"check": digest(body), "format": FORMAT}:
             return Opened()
         data = json.loads(body)

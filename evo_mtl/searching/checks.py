@@ -1,8 +1,9 @@
-"""What must be right before a search writes anything: the device, the trunk, every image."""
+"""What must be right before a search writes anything: where it writes, the device, the trunk, every image."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import torch
 
@@ -11,10 +12,31 @@ from evo_mtl.genome.space import SearchSpace, TrunkFacts, check_against_trunk
 from evo_mtl.network.cost import stage_parameters
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.trunks import build_trunk
+from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.root import layout_of
 from evo_mtl.streams.task import Split, Task
+from evo_mtl.training.arrays import check_cache_folder
 
 THREADS = 2
+
+
+def check_places(folder: RunFolder, cache: Path | None) -> None:
+    """Makes sure that nothing is written or removed but a run's own files and kept arrays.
+
+    Args:
+        folder: The run's, which need not be there.
+        cache: Folder of kept arrays; the run's own when ``None``.
+
+    Raises:
+        RunError: A link, a pipe or a device lies in the place of one of the run's files.
+        InputError: The cache is in the run folder, or other things are in it.
+    """
+    folder.check_own()
+    if cache is not None:
+        real, run = cache.resolve(), folder.path.resolve()
+        if run in (real, *real.parents) and real != run / folder.cache.name:
+            raise InputError(f"expected a folder outside the run {folder.path}", cache)
+    check_cache_folder(cache or folder.cache)
 
 
 def check_device(device: str) -> None:

@@ -34,6 +34,7 @@ from evo_mtl.network.route import route_from_json
 from evo_mtl.registry import suggestion
 from evo_mtl.run import progress as tell
 from evo_mtl.run.folder import RunFolder, reopen
+from evo_mtl.searching.checks import check_places
 from evo_mtl.searching.ground import Ground
 from evo_mtl.searching.incumbent import incumbent
 from evo_mtl.searching.runner import CACHE_BYTES
@@ -80,6 +81,7 @@ def offer(
         raise InputError(f"expected a number between 0 and 1, met {level}", "--level")
     folder, config, state = reopen(path)
     _check(folder, state, tasks)
+    check_places(folder, cache)
     configs = {task.name: task for task in config.stream.tasks}
     engine: Engine = SerialEngine() if workers == 1 else ProcessEngine(workers)
     rows = []

@@ -11,16 +11,18 @@ from evo_mtl.archive.snapshot import MOST_UNCOVERED
 from evo_mtl.archive.state import ArchiveState
 from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine
 from evo_mtl.errors import InputError
-from evo_mtl.files import TEMPORARY_SUFFIX, lock, make_folder, remove
+from evo_mtl.files import lock, make_folder, remove_temporaries
 from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.searching.beginning import Planned, begin, checked
+from evo_mtl.searching.checks import check_places
 from evo_mtl.searching.ground import Ground
 from evo_mtl.searching.turns import Place, take_turn, tell_done
 from evo_mtl.searching.usage import in_use
 from evo_mtl.telling.mirror import mirrored
 from evo_mtl.telling.optuna_storage import check_storage
+from evo_mtl.training.arrays import mark_cache_folder
 
 CACHE_BYTES = 6 * 2**30
 
@@ -64,13 +66,16 @@ def run_search(
 
     Raises:
         RunError: The folder is no run, or another configuration's, or in use.
-        InputError: Data or trunk cannot be used, or the address of the Optuna storage makes no sense.
+        InputError: Data, trunk or cache cannot be used, or the address of the Optuna storage makes no sense.
     """
     if options.workers < 1:
         raise InputError(f"expected at least one worker, met {options.workers}", "--workers")
     if options.optuna_storage is not None:
         check_storage(options.optuna_storage)
+    check_places(folder, options.cache)
     tasks = checked(folder, config, options.research)
+    if options.cache is not None:
+        mark_cache_folder(options.cache)
     make_folder(folder.path)
     if folder.exists():
         passes = max(config.passes, folder.read_config().passes)
@@ -96,8 +101,7 @@ class _Search:
         turns = passes * len(self.tasks)
         engine: Engine = SerialEngine() if self.options.workers == 1 else ProcessEngine(self.options.workers)
         ground.store.sweep(in_use(ground.state))  # what crashes left, here and beside the journal
-        for stray in ground.folder.path.glob(f".*{TEMPORARY_SUFFIX}"):
-            remove(stray)
+        remove_temporaries(ground.folder.path)
         try:
             for number, (pass_, which) in enumerate(product(range(1, passes + 1), range(len(self.tasks)))):
                 planned = self.tasks[which]

@@ -6,7 +6,6 @@ most the generation in flight, and doing it again gives the same.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -39,6 +38,7 @@ from evo_mtl.searching.usage import in_use, trained_before, written
 from evo_mtl.seeding import generator
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Task
+from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.pricing import Pricing
 
 
@@ -197,7 +197,7 @@ def _archive(ground: Ground, turn: Turn, task: Task) -> None:
         ground.commit("route", task=task.name, **found_route(ground, best), **more)
     ground.store.remove(sorted(trained - in_use(ground.state)))
     if ground.cache is None:  # of no use to the next task; a shared cache keeps to its bound
-        shutil.rmtree(ground.folder.cache, ignore_errors=True)
+        ArrayCache(ground.folder.cache, 0).clear()
 
 
 def found_route(ground: Ground, best: Evaluation) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from evo_mtl.errors import EvoMtlError, InputError
 from evo_mtl.files import lock, make_folder
 from evo_mtl.learners.fine_tuning import DEFAULT_GRID
 from evo_mtl.registry import suggestion
+from evo_mtl.training.arrays import check_cache_folder
 from search import asked as asking
 from search.asked import Asked
 from search.carrying_out import do_all
@@ -67,10 +68,13 @@ def carry_out(asked: Asked, options: argparse.Namespace, until: float | None) ->
         Failures that concern one piece of work.
 
     Raises:
-        InputError: Another benchmark works in the folder, or its rows were asked for otherwise.
+        InputError: Another benchmark works in the folder, its rows were asked for otherwise, or the cache is
+            a folder of other things.
     """
-    make_folder(asked.folder)
     cache = None if options.cache is None else options.cache.expanduser().absolute()
+    if cache is not None:
+        check_cache_folder(cache)
+    make_folder(asked.folder)
     place = Place(asked.folder, cache, until)
     with lock(asked.folder / ".lock"):
         failures = do_all(_missing(asking.work(asked, asked.methods), asked), place, options.processes)

@@ -64,7 +64,7 @@ def _naive(candidates: list[Candidate], plan: BenchPlan, counts: tuple[int, ...]
 def _ours(candidates: list[Candidate], plan: BenchPlan, count: int) -> Reading:
     """The same as a search does it: generations of jobs, passes first."""
     plan = _elsewhere(plan, f"ours{count}")
-    trials = Trials(SerialEngine(), plan, Path(plan.cache) / "timings.jsonl", NUM_CLASSES, lambda one: 0.0)
+    trials = Trials(SerialEngine(), plan, Path(f"{plan.cache}.timings.jsonl"), NUM_CLASSES, lambda one: 0.0)
     wall, cpu = time.perf_counter(), time.process_time()
     for start in range(0, len(candidates), GENERATION):
         trials.generation(candidates[start : start + GENERATION], lambda one, seconds: None)

@@ -140,3 +140,26 @@ def test_timings_pass_over_torn_lines_and_missing_files(tmp_path):
     append_timing(path, seconds=2.5)
     append_timing(tmp_path / "no" / "timings.jsonl", seconds=1.0)
     assert read_timings(path) == ({"seconds": 1.5}, {"seconds": 2.5})
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "timings.jsonl"])
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_nothing_is_appended_to_or_cut_off_a_file_that_a_link_leads_to(tmp_path, name, link):
+    outside, path = tmp_path / "notes", tmp_path / name
+    outside.write_text("no line that ends")
+    getattr(path, link)(outside)
+    append_timing(path, seconds=1.0)
+    with pytest.raises(RunError, match="link"):
+        Journal.open(path)
+    assert outside.read_text() == "no line that ends"
+
+
+def test_a_journal_that_is_a_pipe_is_refused_at_once(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    os.mkfifo(path)
+    with pytest.raises(RunError, match="met something else"):
+        Journal.open(path)
+    with pytest.raises(RunError, match="expected a file"):
+        read_journal(path)
+    append_timing(path, seconds=1.0)
+    assert read_timings(path) == ()

@@ -12,7 +12,7 @@ import torch
 
 import evo_mtl
 from evo_mtl.archive import ComponentStore, Problem, UnknownComponentError, verify_components
-from evo_mtl.errors import CorruptionError
+from evo_mtl.errors import CorruptionError, RunError
 
 ROOT = Path(evo_mtl.__file__).parents[1]
 DTYPES = [torch.bfloat16, torch.float16, torch.float32, torch.float64, torch.int64, torch.uint8, torch.bool]
@@ -177,7 +177,7 @@ def test_a_dtype_that_cannot_be_kept_is_refused_by_name(store):
 
 def test_a_sweep_removes_all_but_what_is_kept_and_stray_temporaries(store):
     kept, gone = store.write(some(1), {}), store.write(some(2), {})
-    stray = store.path(kept).parent / ".abc.tmp"
+    stray = store.path(kept).parent / ".evo-mtl-abcdefgh.tmp"
     stray.write_bytes(b"half")
     assert store.sweep({kept}) == (gone,)
     assert store.digests() == (kept,)
@@ -215,3 +215,44 @@ def run(script, *arguments, **environment):
         [sys.executable, "-c", script, *map(str, arguments)],
         env={**os.environ, **environment}, cwd=ROOT, capture_output=True, check=True,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("which", ["components", "part"])
+def test_nothing_is_written_or_removed_through_a_folder_that_is_a_link(tmp_path, which):
+    outside = ComponentStore(tmp_path / "outside")
+    theirs = outside.write(some(1), {})
+    store = ComponentStore(tmp_path / "run")
+    if which == "components":
+        store.folder.parent.mkdir()
+        store.folder.symlink_to(outside.folder)
+    else:
+        store.folder.mkdir(parents=True)
+        store.path(theirs).parent.symlink_to(outside.path(theirs).parent)
+    (outside.path(theirs).parent / ".evo-mtl-abcdefgh.tmp").write_bytes(b"half")
+    before = sorted(outside.folder.rglob("*"))
+    for act in (lambda: store.sweep(()), lambda: store.remove([theirs]), lambda: store.write(some(1), {})):
+        with pytest.raises(RunError, match="met a link"):
+            act()
+    assert sorted(outside.folder.rglob("*")) == before
+    assert torch.equal(store.read(theirs)[0]["weight"], some(1)["weight"])
+
+
+def test_a_component_that_is_a_link_is_replaced_by_a_file(store, tmp_path):
+    name = store.write(some(), {})
+    store.path(name).rename(tmp_path / "elsewhere")
+    store.path(name).symlink_to(tmp_path / "elsewhere")
+    store.write(some(), {})
+    assert not store.path(name).is_symlink()
+    assert (tmp_path / "elsewhere").exists()
+
+
+def test_a_component_that_is_a_pipe_is_refused_at_once(store):
+    name = store.write(some(), {})
+    store.path(name).unlink()
+    os.mkfifo(store.path(name))
+    for act in (store.read, store.spec):
+        with pytest.raises(OSError, match="expected a file"):
+            act(name)
+    assert len(verify_components(store, [name])) == 1
+    store.write(some(), {})
+    assert store.read(name)[1] == {}

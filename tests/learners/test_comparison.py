@@ -61,6 +61,12 @@ def test_a_torn_last_row_is_left_out_and_cut_off(write_stream: Callable[..., Pat
     assert [row["task"] for row in read_rows(out)] == ["one", "two"]
 
 
+def test_a_file_of_something_else_is_not_taken_for_a_torn_row_and_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("one line that does not end")
+    with pytest.raises(CorruptionError, match="notes:1: expected a row of a comparison"):
+        read_rows(tmp_path / "notes")
+
+
 @pytest.mark.parametrize("line", ["{", "[]", "{}", "7"])
 def test_a_broken_row_is_refused_by_file_and_line(line: str, tmp_path: Path) -> None:
     out = tmp_path / "rows.jsonl"

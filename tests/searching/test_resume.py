@@ -140,6 +140,42 @@ def test_a_search_that_fails_at_a_file_operation_resumes_to_the_same_journal(
     assert components(tmp_path / "run") == components(home / "whole")
 
 
+def flip_bits(run: Path) -> int:
+    """Flips a bit in the middle of every kept array; returns how many there were."""
+    found = [*(run / "cache").rglob("*.npy")]
+    for path in found:
+        with path.open("r+b") as file:
+            file.seek(path.stat().st_size * 3 // 5)
+            byte = file.read(1)[0] ^ 16
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte]))
+    return len(found)
+
+
+def test_bits_that_flip_in_kept_arrays_between_generations_leave_the_same_journal(
+    home: Path, tmp_path: Path
+) -> None:
+    flipped = []
+
+    def damage(event: Event) -> None:
+        if isinstance(event, GenerationDone):
+            flipped.append(flip_bits(tmp_path / "run"))
+
+    search(tmp_path / "run", made(home), progress=damage)
+    assert sum(flipped) >= 6
+    assert journal(tmp_path / "run") == whole(home)
+
+
+def test_bits_that_flipped_in_kept_arrays_while_a_search_lay_still_leave_the_same_journal(
+    home: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        search(tmp_path / "run", made(home), progress=stop_at(GenerationDone, 1))
+    assert flip_bits(tmp_path / "run")
+    search(tmp_path / "run", made(home))
+    assert journal(tmp_path / "run") == whole(home)
+
+
 def test_a_new_search_of_changed_data_that_is_stopped_is_not_taken_for_done(
     home: Path, tmp_path: Path
 ) -> None:
