@@ -86,7 +86,7 @@ _Fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _FastLoader(_Fast):
-    """The same by libyaml, where PyYAML was built with it: ten times as fast, its messages not as good."""
+    """The same by libyaml, where PyYAML was built with it: ten times as fast, with poorer messages."""
 
     yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
@@ -183,7 +183,7 @@ def _read_bytes(file: Path, name: str) -> bytes:
 
 
 def _composed(text: str, name: str) -> yaml.Node | None:
-    """The root node; what the fast loader refuses is given to the other, which says better why."""
+    """The root node; what the fast loader refuses is read by the other one, whose messages are better."""
     try:
         _refuse_bombs(text, name, _FastLoader)
         return yaml.compose(text, Loader=_FastLoader)
@@ -325,7 +325,7 @@ def complaint(error: ValidationError, data: Any, model: type[BaseModel] | None =
 
 
 def _existing(loc: Key, data: Any, keep_last: bool) -> Key:
-    """``loc`` without the names of union branches, which pydantic puts between the keys."""
+    """``loc`` without the names of union branches that pydantic inserts between the keys."""
     out: Key = ()
     for i, part in enumerate(loc):
         named = isinstance(part, str) and isinstance(data, Mapping) and part in data

@@ -256,7 +256,7 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def _write(fd: int, data: bytes) -> None:
-    """Write all of ``data``; where the crash is due, half of it and then the end."""
+    """Write all of ``data``; where the crash is due, half of it, and end the process."""
     if _crash_due():
         os.write(fd, data[: len(data) // 2])
         os._exit(CRASH_STATUS)

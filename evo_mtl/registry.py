@@ -1,4 +1,4 @@
-"""Names for parts, entered on purpose, refused when taken twice."""
+"""Names for parts, each registered explicitly; a second part of the same name is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """``' (did you mean "x"?)'``, or nothing when no known word is near.
+    """``' (did you mean "x"?)'``, or nothing when no known word is similar.
 
     Example:
         >>> from evo_mtl.registry import suggestion

@@ -1,4 +1,4 @@
-"""Randomness by address: every draw has a name, none has a state that must be saved.
+"""Randomness by address: every draw has a name, and there is no generator state to save.
 
 A generator is made from the run's seed and an address such as ``("task", "mnist", "generation", 2,
 "child", 0, "train")``. The same address gives the same draws in any order, process or run.

@@ -1,4 +1,4 @@
-"""How well an archived network does: what ``evaluate`` tells."""
+"""How well an archived network does: what ``evaluate`` prints."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 
 from evo_mtl.answering.model import Model, load
 from evo_mtl.errors import InputError, RunError
-from evo_mtl.network.cost import stage_parameters
-from evo_mtl.network.kinds.kind import num_parameters
+from evo_mtl.network.cost import num_parameters, stage_parameters
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Split, load_batch, open_splits
 from evo_mtl.training import metrics
@@ -38,13 +37,13 @@ def evaluate(
     split: Literal["test", "validation"] = "test",
     task_id: Literal["given", "inferred"] = "given",
 ) -> dict[str, Any]:
-    """Evaluates a run's archived routes; the only place of a run where test images are decoded.
+    """Evaluates a run's archived routes; nothing else of a run decodes test images.
 
     Args:
         path: The run.
         tasks: Names; all archived ones when ``None``.
         split: Which images.
-        task_id: Whether the task of an image is told.
+        task_id: Whether the task of an image is given.
 
     Returns:
         The object that ``evaluate --json`` prints.
@@ -81,7 +80,7 @@ def evaluate(
 
 
 def _evaluate_task(model: Model, config: TaskConfig, split: str) -> tuple[dict[str, Any], float]:
-    """The row of a task, and how much of its validation quality is gone."""
+    """The row of a task, and how much of its validation quality is lost."""
     splits = open_splits(config)
     name = config.name
     known, event = model.state.answered[name], model.state.routes[name]

@@ -1,4 +1,4 @@
-"""Answers for image files: what ``predict`` tells. It needs the run, not the data sets."""
+"""Answers for image files: what ``predict`` prints. It needs the run, not the data sets."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def predict(run: str | Path, paths: Sequence[str | Path], task: str, top: int = 
         run: The run folder.
         paths: Images, and folders searched for images at any depth.
         task: A task's name, or ``"all"`` for every archived one.
-        top: Classes told for each image.
+        top: How many classes are given for each image.
 
     Returns:
-        The object that ``predict --json`` prints: a row an image and task, images in order of name.
+        The object that ``predict --json`` prints: a row for each image and task, images in order of name.
 
     Raises:
         InputError: No such path, no image in a folder, a file that is no image, an unknown task.

@@ -1,4 +1,4 @@
-"""A search carried out with its progress shown and its summary told: what search and resume share."""
+"""A search, with its progress shown and its summary printed: what ``search`` and ``resume`` share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def carry_out(
     quiet: bool,
     json: bool,
 ) -> None:
-    """Searches what is left to search, and prints what the run then holds."""
+    """Searches what is left to search and prints what the run then holds."""
     how = Options(
         workers=workers,
         cache=cache and cache.expanduser(),

@@ -1,4 +1,4 @@
-"""Threads of the numerical libraries: they read the environment when they are loaded, so this comes first."""
+"""Threads of the numerical libraries, which read the environment when they are loaded: this must run before."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def set_threads(threads: int) -> None:
     """Sets the threads of torch, BLAS and OpenMP in this process and those it starts.
 
-    Results depend on their number, so what is asked for here goes before what the shell says.
+    Results depend on their number, so what is asked for here overrides the shell's environment.
     """
     for name in VARIABLES:
         os.environ[name] = str(threads)
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # threads that wait should not take a core
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # waiting threads should not occupy a core
 
 
 def set_threads_of(run: Path) -> None:
-    """Sets the threads that a run was searched with; 1 where there is no run to tell."""
+    """Sets the threads that a run was searched with; 1 where there is no such run."""
     threads: object = 1
     # The command that opens the run says what is wrong with it.
     with contextlib.suppress(ConfigError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Ctrl-C during a search is no accident: the journal has all that is done, and a line says how to go on."""
+"""Ctrl-C during a search loses nothing: the journal has all that is done, and one line says how to go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands by name; what goes wrong becomes one line and an exit status.
+"""The commands by name; any error becomes one line and an exit status.
 
 Status: 0 done, 1 the archive or the program is at fault, 2 the input is wrong, 130 interrupted.
 """
@@ -24,7 +24,7 @@ from evo_mtl.cli.show import show
 from evo_mtl.errors import EvoMtlError, InputError
 
 USERS_FAULT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS)
-"""Errors of the system that a path handed in can cause."""
+"""Errors of the system that a path given by the user can cause."""
 
 app = typer.Typer(
     name="evo-mtl",
@@ -87,6 +87,6 @@ def _fail(message: str, status: int, kind: str = "error: ") -> int:
 
 
 def _reader_left() -> int:
-    """Whoever read our output has had enough: no fault, and nothing more to say."""
+    """The reader of our output has closed it (``| head``): not an error, and nothing more to print."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

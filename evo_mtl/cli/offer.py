@@ -18,7 +18,7 @@ def offer(
         list[str] | None, typer.Option(metavar="NAME", help="Only this task; repeatable.")
     ] = None,
     level: Annotated[
-        float, typer.Option(help="Of the one-sided test that a route must pass to be taken.")
+        float, typer.Option(help="Level of the one-sided test that a route must pass to be taken.")
     ] = 0.05,
     workers: options.Workers = 1,
     cache: options.Cache = None,

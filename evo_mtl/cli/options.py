@@ -10,7 +10,10 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.", show_default=False)]
 Workers = Annotated[
-    int, typer.Option(min=1, max=1024, help="Processes that try candidates; any number, same result.")
+    int,
+    typer.Option(
+        min=1, max=1024, help="Processes that try candidates; the result does not depend on their number."
+    ),
 ]
 Minutes = Annotated[
     float | None,
@@ -25,11 +28,12 @@ Cache = Annotated[
 ]
 Passes = Annotated[
     int,
-    typer.Option(min=1, help="Visits of each task: all once, then all again; may be raised later."),
+    typer.Option(min=1, help="Visits of each task: all tasks once, then all again; may be raised later."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Research = Annotated[
-    bool, typer.Option("--research", help="Search tasks again whose data changed after they were archived.")
+    bool,
+    typer.Option("--research", help="Search tasks again whose data have changed since they were archived."),
 ]
 OptunaStorage = Annotated[
     str | None,

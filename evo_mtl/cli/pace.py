@@ -37,7 +37,7 @@ class Plan:
         return self.seeds + self.generations * self.children
 
     def after(self, generation: int) -> int:
-        """Candidates tried when a generation (0 is the seeds) is done."""
+        """Candidates tried by the end of a generation (0 is the seeds)."""
         return self.seeds + generation * self.children
 
 
@@ -47,12 +47,12 @@ def plan_of(space: SearchSpace) -> Plan:
 
 
 class Pace:
-    """Counts candidates, each as much work as its task has images, and the time that passes.
+    """Measures how fast candidates are tried, each counted as as much work as its task has images.
 
     Args:
         plan: What a task's search is going to try.
         minutes: Clock limit of the search, if any.
-        clock: Seconds that only grow.
+        clock: Gives seconds that never decrease.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ def predict(
     task: Annotated[
         str, typer.Option(metavar="NAME|all", help="The task, or all of them.", show_default=False)
     ],
-    top: Annotated[int, typer.Option(min=1, metavar="K", help="Classes told for each image.")] = 1,
+    top: Annotated[int, typer.Option(min=1, metavar="K", help="Classes printed for each image.")] = 1,
     json: options.Json = False,
 ) -> None:
     """Classify images; needs the run, not the data sets.
@@ -35,7 +35,7 @@ def predict(
 
 
 def prediction_text(found: dict[str, Any], top: int) -> str:
-    """Predictions for people: a line an image and task."""
+    """Predictions for people: a line for each image and task."""
     head = ["image", "task", "label", "probability", *(["next"] if top > 1 else [])]
     rows = []
     for row in found["predictions"]:

@@ -59,7 +59,7 @@ def _complain(event: Event) -> None:
 
 
 class Log:
-    """A line a task and a generation.
+    """A line for each task and each generation.
 
     Args:
         pace: Knows the time left.
@@ -103,7 +103,7 @@ class Log:
 
 
 class StatusLine:
-    """One line that is kept up to date, and a line a finished task above it.
+    """One line that is kept up to date, and above it a line for each finished task.
 
     Args:
         pace: Knows the time left.
@@ -177,7 +177,7 @@ def looked(event: Looked) -> str:
 
 
 def finished(event: TaskDone) -> str:
-    """A task's route is there, in words."""
+    """A task has its route, in words."""
     share = event.added_parameters / event.root_parameters if event.root_parameters else 0.0
     done = "kept its route" if event.kept else "archived"
     how = (
@@ -192,7 +192,7 @@ def finished(event: TaskDone) -> str:
 
 
 def complaint(event: MirrorFailed) -> str:
-    """What went wrong beside the search, in words."""
+    """What went wrong outside the search, in words."""
     return (
         f"evo-mtl: --optuna-storage cannot be written ({event.reason}); the search goes on, "
         "and what is missing there is added later, at the latest by evo-mtl resume"

@@ -18,7 +18,7 @@ def resume(
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Go on with a run as it was configured; a stream file that has grown adds tasks.
+    """Go on with a run as it was configured; tasks added to its stream file are searched, too.
 
     Example: evo-mtl resume runs/a --workers 2
     """

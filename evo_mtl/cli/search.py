@@ -20,7 +20,7 @@ def search(
         Path | None,
         typer.Option(metavar="DIR", help="The run folder; default runs/<stream>-<space>-s<seed>."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random draw.")] = 0,
     algorithm: Annotated[str | None, typer.Option(metavar="NAME", help="Instead of the space's.")] = None,
     set_: Annotated[
         list[str] | None,
@@ -38,7 +38,8 @@ def search(
     research: options.Research = False,
     optuna_storage: options.OptunaStorage = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell what would be searched and about how long.")
+        bool,
+        typer.Option("--dry-run", help="Only print what would be searched, and about how long that takes."),
     ] = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -62,7 +63,7 @@ def search(
         passes=passes,
     )
     folder = default_folder(config, algorithm) if run is None else RunFolder(run.expanduser())
-    folder.exists()  # what is no run is refused before torch is loaded
+    folder.exists()  # a folder that is no run is refused before torch is loaded
     with resumable(folder.path):
         if dry_run:
             from evo_mtl.searching.estimate import estimate

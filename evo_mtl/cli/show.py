@@ -32,7 +32,7 @@ def show(
 
 
 def summary_text(found: dict[str, Any]) -> str:
-    """A run for people: a row a task."""
+    """A run for people: a row for each task."""
     head = [
         "task",
         "classes",
@@ -132,7 +132,7 @@ def _search(found: dict[str, Any]) -> list[str]:
 
 
 def _luck(found: dict[str, Any] | None, pooled: dict[str, Any] | None) -> list[str]:
-    """What the validation quality is worth after the choice."""
+    """What the validation quality is worth after the choice among candidates."""
     lines = []
     if pooled is not None:
         lines.append(
@@ -149,7 +149,7 @@ def _luck(found: dict[str, Any] | None, pooled: dict[str, Any] | None) -> list[s
 
 
 def _front(members: list[dict[str, Any]]) -> list[str]:
-    """Candidates that no other beat in everything, and which of them may be chosen."""
+    """The Pareto front, and which of it may be chosen."""
     if not members:
         return []
     rows = [

@@ -39,7 +39,7 @@ def check(
     space: Annotated[str, typer.Argument(metavar="NAME|FILE", help="The search space.")],
     json: options.Json = False,
 ) -> None:
-    """Check a search space against its trunk and tell what is in it."""
+    """Check a search space against its trunk and print what is in it."""
     set_threads(1)
     from evo_mtl.evolution.algorithms import algorithms
     from evo_mtl.genome.space import read_space

@@ -37,9 +37,9 @@ def check(
     stream: Annotated[Path, typer.Argument(metavar="STREAM.yaml", help="The stream file.")],
     json: options.Json = False,
 ) -> None:
-    """Look through a stream's data: counts, sizes, duplicates between train and test, broken images.
+    """Check a stream's data: counts, sizes, duplicates between train and test, broken images.
 
-    What would stop a search is an error (status 2); what may spoil it is told.
+    What would stop a search is an error (status 2); what may spoil it is only reported.
     """
     set_threads(1)
     from evo_mtl.errors import DataError

@@ -8,12 +8,12 @@ from typing import Any
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
-    """Columns under their names, two blanks apart.
+    """Columns under their names, two spaces apart.
 
     Args:
         head: Names of the columns.
         rows: Cells; each row as long as ``head``.
-        left: Columns that are set to the left; the others to the right.
+        left: Columns that are aligned to the left; the others to the right.
 
     Example:
         >>> print(table(["task", "accuracy"], [["digits", "0.98"]]))
@@ -59,7 +59,7 @@ def short(number: float) -> str:
 
 
 def places(numbers: Sequence[int]) -> str:
-    """Sorted whole numbers with runs drawn together; a dash for none.
+    """Sorted whole numbers with ranges joined; a dash for none.
 
     Example:
         >>> places([2, 6, 7, 8]), places([])
@@ -75,7 +75,7 @@ def places(numbers: Sequence[int]) -> str:
 
 
 def corrected(row: Mapping[str, Any]) -> str:
-    """A task's validation quality after correction; a dash where it is not known.
+    """A task's corrected validation quality; a dash where it is unknown.
 
     Example:
         >>> corrected({"corrected": {"quality": 0.91}}), corrected({"corrected": None})

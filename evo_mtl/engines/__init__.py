@@ -1,7 +1,7 @@
-"""Where candidates are tried: in this process, or in worker processes; never what comes of them.
+"""Where candidates are tried: in this process, or in worker processes. It never affects the results.
 
 * ``jobs`` - what a worker can be asked to do
-* ``workbench`` - a job's surroundings, made from plain data
-* ``allocator`` - freed memory is kept
+* ``workbench`` - what a job needs around it, made from plain data
+* ``allocator`` - keeps freed memory
 * ``local`` - the engine: serial, or processes that are kept alive
 """

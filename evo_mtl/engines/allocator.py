@@ -9,13 +9,13 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # glibc's malloc.h
 
 
 def keep_freed_memory() -> bool:
-    """Has glibc keep what is freed, instead of giving every large block back and faulting it in again.
+    """Makes glibc keep what is freed, instead of giving every large block back and faulting it in again.
 
-    A forward pass allocates and frees megabytes a layer, and the kernel clears every page it hands out.
-    Results do not depend on it. Where there is no glibc nothing is done.
+    A forward pass allocates and frees megabytes for each layer, and the kernel clears every page it hands out.
+    Results do not depend on it. Where there is no glibc, nothing is done.
 
     Returns:
-        Whether the settings were taken.
+        Whether the settings were accepted.
     """
     if sys.platform != "linux":
         return False

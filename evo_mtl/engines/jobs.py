@@ -1,4 +1,4 @@
-"""What a worker can be asked to do, as plain data, and doing it."""
+"""What a worker can be asked to do, as plain data; and how it is done."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Job = Mapping[str, Any]
 def trial_job(
     candidates: Sequence[Candidate], bars: Sequence[Sequence[float]] = (), copies: Copies | None = None
 ) -> Job:
-    """Trials of candidates that are trained together; one alone for most. Gives their outcomes.
+    """Trials of candidates that are trained together (most often a single one). Gives their outcomes.
 
     Args:
         candidates: What is tried.
@@ -38,13 +38,13 @@ def trial_job(
 
 
 def pass_job(one: Pass, candidates: Sequence[Candidate]) -> Job:
-    """A pass of one set of pixels through frozen stages; its candidates are named by place. Gives nothing."""
+    """A pass of one set of pixels through frozen stages; its candidates are named by index. Gives nothing."""
     read = [candidates[place].to_json() for place in one.places]
     return {"kind": "pass", "view": one.view, "share": one.share, "candidates": read}
 
 
 def look_job(request: LookRequest, max_images: int) -> Job:
-    """A look before anything is trained. Gives what it said, or nothing where that cannot be."""
+    """A look before anything is trained. Gives what it said, or nothing where it is impossible."""
     return {
         "kind": "look",
         "parent": request.parent,
@@ -54,7 +54,7 @@ def look_job(request: LookRequest, max_images: int) -> Job:
 
 
 def describe_job(genome: Genome, max_images: int) -> Job:
-    """The task's descriptor from the root trunk. Gives text, or nothing where that cannot be."""
+    """The task's descriptor from the root trunk. Gives text, or nothing where it is impossible."""
     return {"kind": "describe", "genome": genome.to_json(), "max_images": max_images}
 
 
@@ -73,7 +73,7 @@ def _trial(job: Job, bench: Bench) -> Any:
 
 
 def _pass(job: Job, bench: Bench) -> Any:
-    # What cannot be passed is no end of a search: the trials of those who read it will say what is wrong.
+    # A pass that fails does not end a search: the trials that need it will say what is wrong.
     with contextlib.suppress(CandidateError), forgiving_memory():
         do_pass(_candidates(job), job["view"], job["share"], bench)
 

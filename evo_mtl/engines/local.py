@@ -109,7 +109,7 @@ class ProcessEngine:
             worker.end()
 
     def _hear(self) -> Iterator[tuple[_Worker, dict[str, Any] | None]]:
-        """Busy workers that answered, or died (``None``)."""
+        """Busy workers that have answered, or died (``None``)."""
         busy = {worker.connection: worker for worker in self._workers if worker.busy}
         for connection in wait(list(busy)):
             worker = busy[connection]  # type: ignore[index]
@@ -160,8 +160,8 @@ class _Worker:
 
 
 def serve(connection: Connection, coordinator: int) -> None:
-    """A worker's life: jobs until the coordinator closes the pipe or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to answer
+    """What a worker does: jobs, until the coordinator closes the pipe or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the coordinator
     threading.Thread(target=_end_with, args=(coordinator,), daemon=True).start()
     workbench = Workbench()
     while True:
@@ -186,12 +186,12 @@ _ERRORS: dict[str, type[EvoMtlError]] = {"input": DataError, "other": EvoMtlErro
 
 
 def _end_with(coordinator: int) -> None:
-    """Ends this process when its coordinator is gone, also in the middle of a job."""
+    """Ends this process when its coordinator is gone, even in the middle of a job."""
     while os.getppid() == coordinator:
         time.sleep(0.5)
     os._exit(1)
 
 
 def _plain(outcome: dict[str, Any]) -> dict[str, Any]:
-    """As it comes back from JSON, so that every engine hands on the same values."""
+    """A value as it comes back from JSON, so that every engine hands on the same values."""
     return json.loads(json.dumps(outcome))

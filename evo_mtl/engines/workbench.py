@@ -1,4 +1,4 @@
-"""The surroundings of a task's trials, made from plain data, in whatever process they run."""
+"""What a task's trials need around them, made from plain data, in whatever process they run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class BenchPlan:
         sizes: Image sizes that genomes may have.
         threads: Torch threads; weights differ between 1 and 2, so every trial of a run has the same.
         device: ``"cpu"`` or ``"cuda"``.
-        keeping: Whether activations of frozen stages are kept; without, as is measured against, every batch
+        keeping: Whether activations of frozen stages are kept; if not (for comparison), every batch
             runs the whole route.
         folds: Parts of the training images that are left out in turn; 0 where candidates are not cross-validated.
         validation: Places of the validation images that trials may see; all when ``None``.
@@ -134,10 +134,10 @@ def make_bench(plan: BenchPlan) -> Bench:
 
 
 def set_threads(threads: int) -> None:
-    """Sets the threads of this process; results on CPU depend on their number. Before CUDA starts."""
+    """Sets the threads of this process, before CUDA starts; results on a CPU depend on their number."""
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it matrix products vary on CUDA
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # A tenth of the speed, for nothing here.
+    # would cost nine tenths of the speed and bring nothing here
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

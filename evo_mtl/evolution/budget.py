@@ -19,7 +19,7 @@ def affordable(
 ) -> tuple[Candidate, ...]:
     """The candidates, in their order, that together with the past and the looks stay inside the budget.
 
-    One that is too dear is left out and the next is looked at; where no seed candidate of a task fits,
+    One that is too expensive is left out and the next is considered; if no seed candidate of a task fits,
     the cheapest is let through, so that a task never ends without a route.
     """
     charged = [evaluation.cost for evaluation in past]
@@ -58,7 +58,7 @@ def within(cost: Cost, limits: Limits) -> bool:
 
 
 def require_within(candidates: Sequence[Candidate], costs: CostModel, limits: Limits, place: object) -> None:
-    """Raises ``ConfigError`` where no candidate keeps the limits; tells the one that is nearest to them."""
+    """Raises ``ConfigError`` if no candidate keeps the limits; the message tells the one that comes nearest."""
     worst = [
         (max(exceeded(costs.cost(one.genome), limits), key=_times, default=None), one.origin)
         for one in candidates

@@ -21,15 +21,15 @@ class Candidate:
 
     Attributes:
         task: Name of the task it is meant for.
-        generation: 0 for the seed candidates.
+        generation: Which it belongs to; 0 for the seed candidates.
         child: Its place in the generation.
         parent: ``"generation/child"`` of a parent of the same task, ``"task:NAME"`` of another task's
             route, ``None`` for a seed candidate, an independent draw or the task's own route.
-        origin: In words where it comes from: a seed's name, ``"child"``, ``"joined"``, ``"multipath"``,
+        origin: Where it comes from, in words: a seed's name, ``"child"``, ``"joined"``, ``"multipath"``,
             ``"draw"``, ``OWN_ROUTE``.
         genome: What it inherits.
         mate: A second parent, named like the first: of the upper stages where the first gave the lower ones, or
-            whose line runs beside the first's; ``None`` for all that have one or none.
+            whose line runs beside the first's; ``None`` for candidates with one parent or none.
         pass_: Which visit of its task it belongs to, from 1.
         offer: Which offer to its task it belongs to, from 1; 0 for none.
     """
@@ -81,8 +81,8 @@ class Cost:
 
     Attributes:
         images: Images presented to it: training, validation, closed-form looks.
-        multiply_adds: Planned multiply-adds: frozen stages once an image and view, open ones three
-            times a training image and once a validation image; a head's closed form besides.
+        multiply_adds: Planned multiply-adds: frozen stages once for each image and view, open ones three
+            times for a training image and once for a validation image, and a head's closed form.
         active_parameters: Parameters its route runs.
         added_parameters: Parameters that only its route has.
         accounted_parameters: Parameters, each divided by the number of routes that would use it.
@@ -98,7 +98,7 @@ class Cost:
 
 
 class CostModel(Protocol):
-    """Prices genomes; what the search knows of networks and data."""
+    """Prices genomes: all that the search knows about networks and data."""
 
     def cost(self, genome: Genome) -> Cost:
         """The cost of trying a genome and of keeping it."""

@@ -1,4 +1,4 @@
-"""Which weights a task has trained already, and their copies that were fitted without a part of its images.
+"""Which weights a task has already trained, and their copies that were fitted without some of its images.
 
 A copy of a child must not start from weights that have learned the images it is to answer
 (:mod:`evo_mtl.training.cross_validation`).
@@ -27,13 +27,13 @@ def known_copies(evaluations: Iterable[Evaluation], former: Iterable[str] = ()) 
     for evaluation in evaluations:
         started = named(evaluation.candidate.genome)
         for slot, component in evaluation.trained.items():
-            if component not in started:  # weights that training left as they were are nobody's news
+            if component not in started:  # weights that training left as they were are not new
                 found[component] = tuple(copy[slot] for copy in evaluation.notes.copies)
     return found
 
 
 def copies_for(candidates: Iterable[Candidate], known: Copies) -> dict[str, tuple[str, ...]]:
-    """What of all known copies concerns some candidates."""
+    """Those of all known copies that some candidates need."""
     wanted = set().union(*(named(candidate.genome) for candidate in candidates))
     return {component: tuple(known[component]) for component in sorted(wanted & known.keys())}
 

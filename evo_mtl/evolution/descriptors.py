@@ -1,8 +1,8 @@
-"""Task descriptors: which archived tasks look like a new one to the root trunk, in a few hundred numbers each.
+"""Task descriptors: which archived tasks look like a new one to the root trunk, told from a few hundred numbers.
 
-A descriptor holds means and standard deviations, over training images, of some pooled channels at a few depths
-of the root trunk. It is text of a fixed length, so that the descriptors of thousands of tasks are opened
-and compared in a moment.
+A descriptor holds the means and standard deviations, over training images, of some pooled channels at a few
+depths of the root trunk. It is text of a fixed length, so that the descriptors of thousands of tasks can be
+read and compared in a moment.
 
 References:
     Achille 2019 (Task2Vec: tasks as vectors, compared channel by channel on their own scale), Veniat 2021
@@ -46,7 +46,7 @@ def descriptor(pooled: Sequence[np.ndarray]) -> str | None:
 
 
 def distances(own: str | None, others: Sequence[str | None]) -> np.ndarray:
-    """How unlike other tasks are to one, ``(N,)``, in [0, 1]; infinite where either has no descriptor.
+    """How much other tasks differ from one, ``(N,)``, in [0, 1]; infinite where either has no descriptor.
 
     The Fréchet distance of two normal distributions in each channel, against how widely both spread there,
     averaged; no channel counts more than 1.
@@ -63,7 +63,7 @@ def distances(own: str | None, others: Sequence[str | None]) -> np.ndarray:
         one, table = _numbers([own])[0], _numbers([str(others[place]) for place in like])
         apart = np.square(table - one).sum(1)
         scale = apart + np.square(table[:, 1]) + np.square(one[1])
-        scale[scale == 0] = 1.0  # a channel that is as still and as empty in both
+        scale[scale == 0] = 1.0  # a channel that is constant and equal in both
         found[like] = (apart / scale).mean(1)
     return found
 

@@ -1,9 +1,9 @@
-"""Cheap looks: what closed-form heads on frozen stages say of a task, before anything is trained for it.
+"""Cheap looks: what closed-form heads on frozen stages say about a task before anything is trained for it.
 
 A *look* reads one line of frozen stages (the root trunk's, or another task's route) at one image size, with
-a ridge head on each depth alone and one on all of them. From the looks of a task its search takes the size,
-the depth and the parent it begins with, and the order in which other tasks' routes are offered as parents.
-The journal keeps them, so that what they said can be held against what training then gave.
+a ridge head on each depth alone and one on all of them. They decide the size, depth and parent that a search
+begins with, and the order in which other tasks' routes are offered as parents. The journal keeps them, so that
+what they said can be compared with what training then gave.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.descriptors import distances
 from evo_mtl.evolution.population import Founder
-from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene
+from evo_mtl.genome.genome import RIDGE, Genome, HeadGene, StageGene, TapGene
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
 
 MOST_READ = 32
@@ -32,7 +32,7 @@ class LookRequest:
 
     Attributes:
         parent: ``None`` for the root trunk, ``"task:NAME"`` for another task's route.
-        genome: That line, everything frozen, a ridge head reading each depth that is looked at.
+        genome: That line, all frozen, with a ridge head that reads each depth that is looked at.
     """
 
     parent: str | None
@@ -70,7 +70,7 @@ class Look:
 
     @property
     def standard_error(self) -> float:
-        """Of that quality, were the validation images drawn again."""
+        """Of that quality, if the validation images were drawn again."""
         return math.sqrt(self.quality * (1 - self.quality) / self.num_validation)
 
     def at(self, depth: int) -> float:
@@ -102,8 +102,8 @@ def parent_looks(
 ) -> tuple[LookRequest, ...]:
     """Looks at other tasks' routes, at the default size; no more than the space says.
 
-    A route of root stages alone would say what the root says, and a line is looked at once, whoever shares
-    it. Few founders are gone through, so that a look costs the same whether ten tasks are archived or ten
+    A route of nothing but root stages would say what the root says, and a line is looked at once, whoever shares
+    it. Only a few founders are considered, so that looking costs the same whether ten tasks are archived or ten
     thousand.
 
     Args:
@@ -128,8 +128,8 @@ def by_nearness(
 ) -> list[Founder]:
     """Founders, those of the tasks most like this one first.
 
-    Those without a descriptor, and all of them where the task has none, are behind in a drawn order; so are
-    equals among themselves.
+    Those without a descriptor come last, in random order (all of them do, where the task itself has none); ties
+    are broken at random, too.
 
     Args:
         founders: Routes of other tasks.
@@ -160,14 +160,14 @@ def _line(stages: tuple[StageGene, ...], space: SearchSpace, facts: TrunkFacts) 
         stages=tuple(replace(gene, open=False) for gene in stages),
         adapters=(),
         taps=tuple(TapGene(i) for i in places),
-        head=HeadGene("ridge"),
+        head=HeadGene(RIDGE),
         hyperparameters=tuple(sorted(space.defaults().items())),
     )
 
 
 @dataclass(frozen=True)
 class Looks:
-    """All looks of a task; without any, nothing is pointed at."""
+    """All looks of a task; where there are none, nothing follows from them."""
 
     all: tuple[Look, ...] = ()
 
@@ -189,7 +189,7 @@ class Looks:
         )
 
     def image_size(self) -> int | None:
-        """The size at which the root trunk sees most; of equals the largest, for training lifts it most."""
+        """The size at which the root trunk sees most; of equals the largest, which gains most from training."""
         best = max(self.of_root, key=lambda look: (look.quality, look.image_size), default=None)
         return None if best is None else best.image_size
 
@@ -250,7 +250,7 @@ class Looks:
 def line_of(candidate: Candidate, family: Mapping[str, Candidate]) -> str | None:
     """Whose stages a candidate stands on: its ancestors are followed to the first one from outside the task.
 
-    Of two parents the one that gave the lower stages is followed.
+    Of two parents, the one that gave the lower stages is followed.
 
     Args:
         candidate: Of a task.

@@ -1,12 +1,12 @@
-"""The winner's luck: of many candidates the best validated one was also the luckiest, and by how much.
+"""The winner's luck: the best of many candidates was lucky, too; by how much (the field's optimism).
 
-What is kept of a candidate is which validation images it answered rightly, at every validation while it
-trained. The whole choice, of the candidate and of the moment in its training, is then made again on
+For each candidate it is kept which validation images it answered correctly, at every validation while it
+trained. The whole choice (of the candidate, and of the moment in its training) is then made again on
 bootstrap draws of the images, and what was chosen is judged on the images outside the draw.
 
 Two things are not undone: later candidates were bred from earlier ones by the same images, and the search
-space was thought out before. The interval is of the bootstrap, and rather too wide than too narrow, since
-about a third of the images lie outside a draw.
+space was thought out before. The interval is the bootstrap's; it is too wide rather than too narrow, since
+only about a third of the images lie outside a draw.
 
 References:
     Tsamardinos, Greasidou and Borboudakis 2018, Bootstrapping the out-of-sample predictions (BBC-CV).
@@ -54,7 +54,7 @@ class Corrected:
 
 
 def pack(right: Sequence[np.ndarray]) -> Right:
-    """Whether each image was answered rightly, ``(N,)`` bool at each validation, in short."""
+    """Whether each image was answered correctly, ``(N,)`` bool at each validation, in short."""
     return Right(len(right[0]), tuple(np.packbits(one).tobytes().hex() for one in right))
 
 
@@ -103,7 +103,7 @@ def corrected_quality(
 def judged_outside(
     right: np.ndarray, factors: np.ndarray, classes: np.ndarray, rng: np.random.Generator, draws: int
 ) -> np.ndarray:
-    """Quality outside each draw of what is best inside it, ``(draws,)``.
+    """For each draw, the quality outside it of what is best inside it, ``(draws,)``.
 
     Args:
         right: ``(M, N)`` bool, a row for each choice there was, oldest first; of equals the newest is chosen.
@@ -114,7 +114,7 @@ def judged_outside(
     """
     count = right.shape[1]
     members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
-    numbers = right.astype(np.float32)  # sums of so few ones are exact
+    numbers = right.astype(np.float32)  # sums of so few ones are exact in float32
     found: list[np.ndarray] = []
     block = max(NUMBERS_AT_ONCE // count, 1)
     for start in range(0, draws, block):
@@ -145,7 +145,7 @@ def _draw(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _mean_share(hits: Sequence[np.ndarray], sizes: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean over the classes that occur in a draw of the share answered rightly, ``(B, M)``.
+    """Mean over the classes that occur in a draw of the share answered correctly, ``(B, M)``.
 
     Args:
         hits: For each class ``(B, M)``.

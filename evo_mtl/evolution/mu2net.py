@@ -18,9 +18,9 @@ from evo_mtl.seeding import generator
 def mu2net(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
     """A generation of children, as published.
 
-    A parent is walked for in the task's own population, then among the other tasks' routes in one shuffled
-    order, which each child of the turn enters one place further than the one before it; where both walks
-    take none, it is drawn evenly from both. Empty where nobody can be a parent.
+    A parent is looked for in the task's own population (by :func:`decay_walk`), then among the other tasks' routes in
+    one shuffled order, which each child of the turn enters one place further on than the child before it; where
+    both walks take none, it is drawn evenly from both. Empty where nobody can be a parent.
     """
     members, founders = population.members, world.founders
     if not members and not founders:  # every seed candidate failed
@@ -39,9 +39,9 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
 def mu2net_plus(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
     """A generation of children, as mu2Net+ makes them, or with other tasks' routes in a predicted order.
 
-    A parent is walked for in the task's own population; where that takes none, it is drawn evenly from
-    that and all other tasks' routes (mu2Net+). With ``parents: {order: predicted}`` in the space the
-    routes on which cheap looks saw most are walked in between. Empty where nobody can be a parent.
+    A parent is looked for in the task's own population (by :func:`decay_walk`); where none is taken there, it is drawn
+    evenly from the population and all other tasks' routes (mu2Net+). With ``parents: {order: predicted}`` in the
+    space, the routes on which looks saw most are walked in between. Empty where nobody can be a parent.
     """
     members, founders = population.members, world.founders
     if not members and not founders:

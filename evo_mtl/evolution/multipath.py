@@ -29,8 +29,8 @@ def multipath_child(
 
     One that exceeds a limit of the space is not made.
     Its main path is a member of the population, found by the decay-by-use walk or, where that takes none, drawn
-    evenly. Further paths are other tasks' routes, those first on which cheap looks saw most, then other
-    members, best first; each is taken with probability one half. How many there are at most is drawn evenly.
+    evenly. Further paths are other tasks' routes (first those on which looks saw most), then other members,
+    best first; each is taken with probability one half. The most there may be is drawn evenly.
 
     Args:
         world: The task's turn.
@@ -65,7 +65,7 @@ def _can_be_main(genome: Genome) -> bool:
 
 
 def _in_order(world: World, members: Sequence[Evaluation], rng: np.random.Generator) -> list[Parent]:
-    """Whose lines are wanted first; no route is read for it."""
+    """Whose lines are preferred; no route is read to find out."""
     ranked = world.looks.ranked(world.founders)
     first = {founder.id for founder in ranked}
     shuffled = [world.founders[i] for i in rng.permutation(len(world.founders))]

@@ -15,7 +15,7 @@ from evo_mtl.evolution.turn import World
 
 
 def nsga2(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
-    """A generation of children, each of the better of two that were drawn from the survivors.
+    """A generation of children; each one's parent is the better of two drawn from the survivors.
 
     The best ``parents.alive`` of all evaluations so far survive, by front and then by crowding. Other
     tasks' routes are parents only where nobody survives. Empty where nobody can be a parent.

@@ -1,4 +1,4 @@
-"""How a generation of children is made: what the algorithms share. Each says only who becomes a parent."""
+"""How a generation of children is made: what the algorithms share. Each of them says only who becomes a parent."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Choose = Callable[[int, Counter[str], np.random.Generator], Parent]
 
 
 def offspring(world: World, population: Population, generation: int, choose: Choose) -> tuple[Candidate, ...]:
-    """A generation of children, each of a parent of its own, or of two joined, and mutated on its own.
+    """A generation of children, each of one parent or of two joined, and each mutated on its own.
 
     The data hyperparameters (image size, views) are drawn once, around the task's best, and shared by
     all children. A solved head that was tried before is drawn again, and so is what exceeds a limit of the
-    space. With ``multipath`` in the space some run several routes side by side instead.
+    space. With ``multipath`` in the space, some run several routes side by side instead.
 
     Args:
         world: The task's turn.
         population: What earlier generations gave.
         generation: 1, 2, …
-        choose: Called at least once a child; there is somebody to choose.
+        choose: Called at least once for each child, and only where there is somebody to choose.
     """
     data = _data(world, population, generation)
     num_children = population.num_children()
@@ -69,13 +69,13 @@ def _born(
     joins: bool,
     rng: np.random.Generator,
 ) -> tuple[tuple[Parent, ...], Genome]:
-    """One parent and its genome, or two and the genome that joins them, the lower stages' parent first.
+    """One parent and its genome, or two and the genome that joins them, the parent of the lower stages first.
 
-    Where no two that are drawn can be joined, the child has one parent after all.
+    Where no two of those drawn can be joined, the child has one parent after all.
     """
     parent = choose(num_children, rng)
     if joins:
-        passed_over = Counter({**num_children, name(parent): 1000})  # the walk should end at another one
+        passed_over = Counter({**num_children, name(parent): 1000})  # so that the walk ends at another parent
         for _ in range(MAX_REDRAWS):
             mate = choose(passed_over, rng)
             below, above = (parent, mate) if rng.random() < 0.5 else (mate, parent)

@@ -19,7 +19,7 @@ def trial_of(
     distributions: Mapping[str, BaseDistribution],
     attributes: Mapping[str, Any] | None = None,
 ) -> FrozenTrial:
-    """Its score is the value, its curve the intermediate values; given up is pruned, no finite score is failed.
+    """The score is its value, the curve its intermediate values; a rejected one is pruned, one without a finite score failed.
 
     Args:
         evaluation: As committed.

@@ -40,8 +40,8 @@ def walk_or_any(
 
     Args:
         members: The task's own population, the best first; walked first.
-        offered: Other tasks' routes that are walked where that took none, in their order; may be empty.
-        founders: All other tasks' routes; where both walks took none, one of these and the members evenly.
+        offered: Other tasks' routes, walked in their order if none was taken there; may be empty.
+        founders: All other tasks' routes; if neither walk took one, any of these and the members, evenly.
         name: How children name a parent.
         num_children: Children each parent has had for this task.
         rng: Source of every decision.
@@ -59,7 +59,7 @@ def walk_or_any(
 
 
 def tournament(contestants: Sequence[T], size: int, key: Callable[[T], Any], rng: np.random.Generator) -> T:
-    """The best of ``size`` that are drawn evenly, with replacement; of equals the first drawn.
+    """The best of ``size`` drawn evenly, with replacement; of equals the first drawn.
 
     References:
         Real 2019.

@@ -1,6 +1,6 @@
 """Several objectives at once: quality up, added parameters down, multiply-adds of one image down.
 
-DEAP sorts and measures crowding; nothing here draws, and what is not finite never gets in.
+DEAP sorts and measures crowding; nothing here is random, and what is not finite is never let in.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _objectives(evaluation: Evaluation) -> tuple[float, float, float]:
 
 
 def _sortable(evaluations: Iterable[Evaluation]) -> list[_Point]:
-    """Those with finite objectives and score; of equal objectives the oldest alone."""
+    """Those with finite objectives and score; of equal objectives only the oldest."""
     found: dict[tuple[float, float, float], Evaluation] = {}
     for one in evaluations:
         if one.ok and math.isfinite(one.score) and all(map(math.isfinite, _objectives(one))):
@@ -57,7 +57,7 @@ def _sortable(evaluations: Iterable[Evaluation]) -> list[_Point]:
 
 
 def front(evaluations: Iterable[Evaluation]) -> tuple[Evaluation, ...]:
-    """Those that no other dominates, the best quality first; of equals the oldest alone, failed ones never.
+    """Those that no other dominates, the best quality first; of equals only the oldest; never a failed one.
 
     One dominates another if it is no worse in quality, added parameters and multiply-adds, and better in one.
     """
@@ -71,7 +71,7 @@ def front(evaluations: Iterable[Evaluation]) -> tuple[Evaluation, ...]:
 def ranked(evaluations: Sequence[Evaluation]) -> tuple[Ranked, ...]:
     """Evaluations from best to worst: by front, then by crowding, then the oldest first.
 
-    What is not finite or failed is left out; of equals the oldest alone is kept.
+    What failed or is not finite is left out; of equals only the oldest is kept.
 
     References:
         Deb 2002 (NSGA-II).

@@ -1,4 +1,4 @@
-"""Those of a task that may become parents now: a value, rebuilt from what was told."""
+"""The candidates of a task that may become parents now: a value, rebuilt from what was told."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Population:
     def admit(self, evaluation: Evaluation) -> Evaluation:
         """The evaluation with its ``admitted`` decided.
 
-        A failed candidate, or one without a finite score, is never admitted; a child of this task only if its score is at least its
-        parent's (Gesmundo 2022), of two parents of this task the better one's.
+        A failed candidate, or one without a finite score, is never admitted. A child of a parent of this task is
+        admitted only if it scores at least as high (Gesmundo 2022): of two parents, as the better one.
         """
         candidate = evaluation.candidate
         parents = [found for id in (candidate.parent, candidate.mate) if (found := self.find(id))]
@@ -47,7 +47,7 @@ class Population:
         return Population((*self.evaluations, *evaluations))
 
     def find(self, id: str | None) -> Evaluation | None:
-        """The evaluation of that id; ``None`` for none (a founder, a seed candidate)."""
+        """The evaluation of that id; ``None`` if there is none (the id of a founder, or no id)."""
         return next((e for e in self.evaluations if e.candidate.id == id), None)
 
     @property
@@ -62,7 +62,7 @@ class Population:
         return next(iter(self.members), None)
 
     def num_children(self) -> Counter[str]:
-        """Children each parent has had for this task, by the parent's id; a joined child is both parents'."""
+        """Children each parent has had for this task, by the parent's id; a child of two parents counts for both."""
         parents = (id for e in self.evaluations for id in (e.candidate.parent, e.candidate.mate))
         return Counter(id for id in parents if id is not None)
 

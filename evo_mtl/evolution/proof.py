@@ -1,4 +1,4 @@
-"""Whether one route is better than another for good: paired tests on the same images.
+"""Whether one route is really better than another: paired tests on the same images.
 
 One-sided: a small ``p`` speaks for the new route. The images must have had no part in finding it.
 """
@@ -18,8 +18,8 @@ def p_value(
     """Probability of an advantage like this, or a larger one, if the new route were no better.
 
     Args:
-        metric: Of the task: accuracy is proved by McNemar's test, balanced accuracy by a bootstrap.
-        old, new: ``(N,)`` bool, whether each image is answered rightly.
+        metric: Of the task: accuracy is tested by McNemar's test, balanced accuracy by a bootstrap.
+        old, new: ``(N,)`` bool, whether each image is answered correctly.
         labels: ``(N,)`` classes.
         rng: Draws the bootstrap.
     """
@@ -29,10 +29,10 @@ def p_value(
 
 
 def mcnemar(won: int, lost: int) -> float:
-    """The exact one-sided test of McNemar 1947: images that both answer alike say nothing.
+    """The exact one-sided test of McNemar 1947: images that both answer correctly, or neither, say nothing.
 
     Args:
-        won: Images that only the new route answers rightly.
+        won: Images that only the new route answers correctly.
         lost: Images that only the old one does.
 
     Example:
@@ -49,8 +49,8 @@ def stratified_bootstrap(
 ) -> float:
     """Share of draws in which the new route's balanced accuracy is not higher, images drawn anew within each class.
 
-    Never less than what so many won images could prove at best in any paired test: a bootstrap of a few
-    images is too sure of itself.
+    Never less than what so many won images could prove at best in any paired test: a bootstrap over few
+    images is overconfident.
 
     References:
         Efron 1993.
@@ -67,7 +67,7 @@ def stratified_bootstrap(
 
 
 def halves(labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Places of two halves drawn at random, each class shared out evenly: one to choose on, one to prove on."""
+    """Indices of two random halves, each class divided evenly: one to choose on, one to prove on."""
     classes = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     order = np.concatenate(classes)
     return np.sort(order[0::2]), np.sort(order[1::2])

@@ -1,4 +1,4 @@
-"""Optuna kept from talking, without touching how talkative a caller of ours wants it to be."""
+"""Optuna's log silenced, without changing the log level that a caller has set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Nothing that this thread makes Optuna log is heard while the context lasts; levels stay as they are."""
+    """Nothing that Optuna logs in this thread is shown while the context lasts; levels stay as they are."""
     here = threading.get_ident()
 
     def from_elsewhere(record: logging.LogRecord) -> bool:

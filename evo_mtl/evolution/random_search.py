@@ -11,7 +11,7 @@ from evo_mtl.seeding import generator
 
 
 def random_search(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
-    """A generation of independent draws on the root trunk; ``population`` is not looked at."""
+    """A generation of independent draws on the root trunk; ``population`` is ignored."""
     return tuple(
         Candidate(world.task, generation, child, None, "draw", _draw(world, generation, child))
         for child in range(world.space.budget.children)

@@ -1,4 +1,4 @@
-"""Regularized evolution (Real 2019): a tournament among the newest, so that old age and not only weakness ends a line."""
+"""Regularized evolution (Real 2019): a tournament among the newest, so that a line ends by age, not only by weakness."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evo_mtl.evolution.turn import World
 
 
 def regularized_evolution(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
-    """A generation of children, each of the best of a few drawn from those that are alive.
+    """A generation of children; each one's parent is the best of a few drawn from those that are alive.
 
     Alive are the newest ``parents.alive`` evaluations with a finite score, admitted or not. Other tasks'
     routes are parents only where nobody is alive. Empty where nobody can be a parent.

@@ -1,9 +1,9 @@
 """Early rejection: a child that is weak while it trains is given up, judged by committed generations only.
 
 What a child must have reached at each validation, its *bars*, follows from the curves of candidates that
-were trained to their end. Bars are plain numbers and travel with the trial, so that whoever trains
+were trained to their end. Bars are plain numbers and travel with the trial, so that a worker
 needs neither the population nor Optuna. Validations are compared by their number: a child of few epochs is
-held against one of many at the same share of its training.
+compared with one of many epochs at the same share of its training.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def bars(
 
 
 def _factor(one: Candidate | Evaluation, world: World) -> float:
-    """What its quality is multiplied by to give its score."""
+    """What a candidate's quality is multiplied by to give its score."""
     genome = one.candidate.genome if isinstance(one, Evaluation) else one.genome
     return fitness(1.0, world.costs.cost(genome), world.costs.root(), world.space.objective)
 

@@ -1,6 +1,6 @@
 """When a task's search ends before its budget does: the next generation is expected to gain too little for its cost.
 
-A function of what is committed, so a search that is resumed ends where one that never stopped does.
+It depends on committed generations only, so a resumed search ends where one that never stopped does.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ REACH = 8.0
 
 
 def expected_gain(evaluations: Sequence[Evaluation], children: int, costs: CostModel) -> float:
-    """Score that the best of the next children is expected to gain, for a pass of the root over the training images.
+    """Score that the best of the next children is expected to gain for each pass of the root over the training images.
 
-    What a child's score is above the best before its generation is taken for a draw from a normal
+    By how much a child's score exceeds the best before its generation is taken as a draw from a normal
     distribution, and the gain is the expected improvement by the best of the next draws. The seed candidates
-    stand for a generation before the first, held against the best of them: with few children they say how
-    far scores lie apart. Children that failed or were given up are draws that gain nothing.
+    count as a generation before the first, compared with the best of them: where children are few, they say how
+    far apart scores lie. Children that failed or were given up are draws that gain nothing.
 
     Args:
         evaluations: Of the whole generations of a task that are committed, children among them.
@@ -71,9 +71,9 @@ def too_little(
 
 
 def upper_half(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Weighted median, and root mean square distance from it of what lies above; 0 and 0 of nothing.
+    """Weighted median, and root mean square distance from it of what lies above; 0 and 0 where there is nothing.
 
-    How far below the others a child fell that never learned says nothing of how good the best will be.
+    How far a child that never learned fell below the others says nothing about how good the best will be.
     """
     if not len(values):
         return 0.0, 0.0

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def tpe(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
-    """A generation of draws on the root trunk, likelier where the best so far differ from the others.
+    """A generation of draws on the root trunk, more likely where the best so far differ from the others.
 
-    The study is rebuilt from what was told, so that nothing need be kept between generations. What was
-    drawn before in a generation counts as bad while the next is drawn, which keeps them apart. The data
-    hyperparameters are those of the first draw that has them, and shared by all of the generation. A
-    solved head that was tried before is drawn again, and so is what exceeds a limit of the space.
+    The study is rebuilt from what was told, so that nothing need be kept between generations. Earlier draws of
+    the same generation count as bad while the next is drawn, which keeps them apart. The data hyperparameters
+    are those of the first draw that has them, shared by the whole generation. A solved head that was tried
+    before is drawn again, and so is what exceeds a limit of the space.
     """
     study = _study(world, population.evaluations, generation)
     tried = {essence(one.candidate.genome) for one in population.evaluations}
@@ -49,7 +49,7 @@ def tpe(world: World, population: Population, generation: int) -> tuple[Candidat
 
 def _study(world: World, evaluations: Sequence[Evaluation], generation: int) -> Study:
     """What the sampler learns from: every evaluation that is on the root trunk, in order."""
-    import optuna  # here, so that no other algorithm waits for it
+    import optuna  # imported here, so that no other algorithm waits for it
 
     # Jointly, as parameters act together; in groups, as some have only those that others call for. On a made-up
     # landscape and four generations of four, this found better genomes than one parameter at a time.

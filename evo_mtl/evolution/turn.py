@@ -15,7 +15,7 @@ from evo_mtl.genome.sampling import on_line, seed_genome
 from evo_mtl.genome.space import Limits, SearchSpace, SeedCandidate, TrunkFacts
 
 MAX_REDRAWS = 20
-"""Draws of a child after which it is left as it is, whatever speaks against it."""
+"""How often a child is drawn again before it is taken as it is, whatever speaks against it."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class World:
         founders: Routes of the other tasks, oldest first.
         costs: Prices genomes.
         looks: What cheap looks said of the task before anything was trained.
-        pass_: How often the task is visited, this time included.
+        pass_: Which visit of the task this is, from 1.
     """
 
     task: str
@@ -44,11 +44,11 @@ class World:
 
     @property
     def address(self) -> tuple[str | int, ...]:
-        """What every address of a draw of this turn begins with."""
+        """The beginning of every address from which this turn draws."""
         return turn_address(self.task, self.pass_)
 
     def legal(self, genome: Genome) -> bool:
-        """Whether a genome keeps the space's limits; one that does not is never tried, and best drawn again."""
+        """Whether a genome keeps the space's limits; one that does not is never tried, so it should be drawn again."""
         limits = self.space.limits
         return limits == Limits() or within(self.costs.cost(genome), limits)
 
@@ -63,7 +63,7 @@ def seed_candidates(world: World) -> tuple[Candidate, ...]:
 
 
 def _seed_candidate(world: World, place: int, seed: SeedCandidate) -> Candidate:
-    """A seed candidate, in what it follows the looks as they point."""
+    """A seed candidate; what it follows is taken from the looks."""
     looks, parent = world.looks, None
     size = int(seed.values.get("image_size", world.space.default("image_size")))
     if "image_size" in seed.follow:

@@ -3,7 +3,7 @@
 ===================  =========================================================================
 ``probe``            logistic regression on the frozen trunk's last features
 ``depth_ridge``      ridge on features of many depths: the strongest cheap one
-``fine_tuning``      the whole trunk trained anew for every task: the strongest dear one
+``fine_tuning``      the whole trunk trained anew for every task: strong and expensive
 ===================  =========================================================================
 
 A learner is a function from a task's training and validation images to a

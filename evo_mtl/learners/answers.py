@@ -1,4 +1,4 @@
-"""What was answered rightly on a test split, small enough to be kept in a row and compared in pairs later."""
+"""What was answered correctly on a test split, small enough to be kept in a row and compared in pairs later."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ CODE = np.dtype("<u2")
 
 
 def pack(answers: np.ndarray, labels: np.ndarray) -> dict[str, str]:
-    """Keys ``correct`` (a bit an image, in hex) and ``labels`` (packed; equal texts are equal labels).
+    """Keys ``correct`` (a bit for each image, in hex) and ``labels`` (packed; equal text means equal labels).
 
     Args:
-        answers: ``(N,)`` predicted numbers of classes.
+        answers: ``(N,)`` predicted class numbers.
         labels: ``(N,)`` true ones, below 65,536.
     """
     bits = np.packbits(np.asarray(answers) == np.asarray(labels))
@@ -26,7 +26,7 @@ def pack(answers: np.ndarray, labels: np.ndarray) -> dict[str, str]:
 
 
 def unpack(row: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Which images were answered rightly, ``(N,)`` bool, and their labels ``(N,)``; what :func:`pack` kept.
+    """Which images were answered correctly, ``(N,)`` bool, and their labels ``(N,)``; what :func:`pack` kept.
 
     Example:
         >>> import numpy as np

@@ -1,6 +1,6 @@
 """Rows of a comparison: one learner on one task with one seed, as a line of JSON.
 
-A file of rows only grows. A row is identified by what it was asked for (``IDENTITY``), so a comparison
+A file of rows only grows. A row is identified by what was asked for (``IDENTITY``), so a comparison
 that was cut short goes on where it stopped.
 """
 
@@ -45,7 +45,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """One row that is asked for; ``grid`` is empty for methods that read none."""
+    """A request for one row; ``grid`` is empty for methods that read none."""
 
     method: str
     task: TaskConfig
@@ -69,7 +69,7 @@ def compute_row(request: Request) -> dict[str, Any]:
 
     ``seconds`` is the time to learn and to choose; decoding images, building the trunk and the test are
     not counted (and with a cache, neither are features that were there). ``cpu_seconds`` is the processor
-    time of the same span, all threads: what a busy machine does not stretch.
+    time of the same span, all threads, which a busy machine does not stretch.
     """
     set_threads(request.threads)
     learner = LEARNERS.get(request.method)
@@ -167,9 +167,9 @@ def missing(requests: Iterable[Request], rows: Iterable[Row]) -> list[Request]:
 
 
 def table(requests: Sequence[Request], rows: Iterable[Row]) -> str:
-    """Test scores in text: a line a task and the mean, a column a method, averaged over seeds.
+    """Test scores as text: a line for each task and the mean, a column for each method, averaged over seeds.
 
-    A mean is given only to methods whose every row is there.
+    Only methods that have all their rows get a mean.
     """
     found = {_identity(row): row["test"] for row in rows}
     methods = list(dict.fromkeys(request.method for request in requests))

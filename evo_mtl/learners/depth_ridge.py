@@ -6,15 +6,15 @@ import numpy as np
 
 from evo_mtl.learners.features import depth_taps, pooled_features
 from evo_mtl.learners.learner import Learned, Settings, TaskData
-from evo_mtl.network.closed_form import DEFAULT_ALPHAS, choose_ridge, fold_standardisation, standardise
 from evo_mtl.network.trunks import Trunk
+from evo_mtl.training.closed_form import DEFAULT_ALPHAS, choose_ridge, fold_standardisation, standardise
 
 
 def depth_ridge(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:
     """Ridge on the standardised taps of :func:`~evo_mtl.learners.features.depth_taps`.
 
     The strength, 10^0 to 10^5, is chosen by leave-one-out on the training split, so validation images
-    serve only to say how good it is. Nothing in it is random.
+    only tell how good it is. Nothing in it is random.
     """
     taps = depth_taps(trunk)
     train = pooled_features(trunk, data.train_images, taps, settings.cache).astype(np.float64)

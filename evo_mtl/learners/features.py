@@ -1,4 +1,4 @@
-"""Pooled features of a frozen trunk at chosen depths, computed in float32 and kept if asked."""
+"""Pooled features of a frozen trunk at chosen depths, computed in float32 and kept if asked to."""
 
 from __future__ import annotations
 

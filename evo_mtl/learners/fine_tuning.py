@@ -1,4 +1,4 @@
-"""The whole trunk trained anew for a task, well tuned: the strongest baseline, and the dearest."""
+"""The whole trunk trained anew for a task, well tuned: the most expensive baseline."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_grid(text: str) -> tuple[GridPoint, ...]:
     """Points such as ``1e-3x8`` or ``bestx16``, separated by commas.
 
     Raises:
-        InputError: It reads otherwise, or starts with ``best``.
+        InputError: It has another form, or starts with ``best``.
 
     Example:
         >>> from evo_mtl.learners.fine_tuning import read_grid

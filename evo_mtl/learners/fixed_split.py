@@ -1,6 +1,6 @@
 """The thesis' network, split in three by hand: frozen for all, trained by all, own to each task.
 
-It learns a stream, one task after another, so it is no :data:`~evo_mtl.learners.learner.Learner`: what a
+It learns a stream, one task after another, so it is not a :data:`~evo_mtl.learners.learner.Learner`: what a
 later task does to the common part changes the answers of the earlier ones, and that is what is measured.
 """
 
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from evo_mtl.errors import CandidateError, TrunkError
 from evo_mtl.learners.learner import TaskData
+from evo_mtl.network.cost import num_parameters
 from evo_mtl.network.forward import CHUNK
-from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.network.pooling import pool
 from evo_mtl.network.trunks import Trunk
 from evo_mtl.seeding import generator
@@ -50,7 +50,7 @@ def nearest_cuts(parameters: Sequence[int], shares: tuple[float, float, float] =
 
     Args:
         parameters: Of each stage.
-        shares: Wanted.
+        shares: The shares wanted.
 
     Raises:
         TrunkError: There are fewer than three stages.
@@ -72,10 +72,10 @@ def nearest_cuts(parameters: Sequence[int], shares: tuple[float, float, float] =
 
 
 class SplitNetwork:
-    """A trunk split in three, with an own end for each task that it has learned.
+    """A trunk split in three, with a separate end for each task that it has learned.
 
     Args:
-        trunk: Copied; best cut as finely as it can be.
+        trunk: Copied; preferably cut as finely as possible.
         device: Where it trains.
     """
 
@@ -87,12 +87,12 @@ class SplitNetwork:
         self._ends: dict[str, nn.ModuleList] = {}
 
     def learn(self, data: TaskData, seed: int) -> int:
-        """Learns one more task in one pass; returns the parameters that it has for itself.
+        """Learns one more task in one pass; returns the number of parameters that only this task has.
 
         SGD with momentum 0.9, cross-entropy, batches of 64, constant rates: 1e-5 for the common part,
         which every task goes on training, 1e-2 for the task's own stages, which start as the pretrained
-        ones, and its head, which starts at zero. Norms of what is trained follow the batches. The thesis
-        states rates, batch and pass, but no optimiser.
+        ones, and its head, which starts at zero. Norms of what is trained use batch statistics. The thesis
+        states rates, batch size and passes, but no optimizer.
 
         Raises:
             CandidateError: It diverged.
@@ -126,7 +126,7 @@ class SplitNetwork:
 
     @torch.inference_mode()
     def answer(self, task: str, images: np.ndarray) -> np.ndarray:
-        """Numbers of classes ``(N,)`` for images ``(N, S, S, 3)`` uint8, with the common part as it is now."""
+        """Class numbers ``(N,)`` for images ``(N, S, S, 3)`` uint8, with the common part as it is now."""
         end = self._ends[task]
         self._common.eval()
         end.eval()

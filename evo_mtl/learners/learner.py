@@ -68,7 +68,7 @@ class Learned:
     Attributes:
         predict: Images ``(N, S, S, 3)`` uint8 to labels ``(N,)``.
         validation: The task's metric on the validation split.
-        parameters_added: Numbers kept for this task alone, the head included.
+        parameters_added: Parameters kept for this task alone, the head included.
         images: Images presented while it learned and chose, training and validation.
         chosen: The settings that were chosen, plain JSON values.
     """

@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression
 
 from evo_mtl.learners.features import final_tap, pooled_features
 from evo_mtl.learners.learner import Learned, Settings, TaskData
-from evo_mtl.network.closed_form import standardise
 from evo_mtl.network.trunks import Trunk
+from evo_mtl.training.closed_form import standardise
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)
 """Inverse strengths ``C`` that are tried, from strong to weak."""
@@ -20,7 +20,7 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)
 def probe(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:
     """A linear probe on standardised features; ``C`` is chosen on the validation split.
 
-    Of strengths that do equally well the strongest is taken. Nothing in it is random.
+    Of strengths that do equally well, the strongest is taken. Nothing in it is random.
     """
     taps = final_tap(trunk)
     raw = pooled_features(trunk, data.train_images, taps, settings.cache)
@@ -35,7 +35,7 @@ def probe(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:
     for strength in STRENGTHS:
         model = LogisticRegression(C=strength, max_iter=300)
         with warnings.catch_warnings():
-            # A weak strength need not converge: validation decides whether what it found is any good.
+            # A weak penalty need not converge: validation decides whether what it found is any good.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(train, data.train_labels)
         quality = data.validation_score(model.predict(validation))

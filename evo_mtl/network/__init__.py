@@ -1,8 +1,7 @@
 """What a candidate is: tensors, modules and graphs.
 
 * ``trunks`` - pretrained models cut into stages
-* ``kinds`` - kinds of components, one module each; ``head``, ``projection``, ``closed_form`` - what heads share
-* ``pooling`` - what heads read
+* ``adapters``, ``heads``, ``multipath``, ``pooling``, ``projection`` - the other parts of a route
 * ``route`` - a task's model as a small graph with keys
 * ``assembly`` - from a genome to a route
 * ``folding`` - norms taken into convolutions where nothing is trained

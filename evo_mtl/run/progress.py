@@ -1,4 +1,4 @@
-"""What a search tells while it runs; the terminal and the log are two ways to show it."""
+"""What a search reports while it runs; the terminal and the log are two ways to show it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TaskStarted:
 
 @dataclass(frozen=True)
 class Looked:
-    """Cheap looks are over; ``quality`` is the best that a ridge head saw in the root trunk, at ``image_size``."""
+    """Looks are done; ``quality`` is the best that a ridge head reached on the root trunk, at ``image_size``."""
 
     task: str
     count: int
@@ -78,7 +78,7 @@ class EndedEarly:
 
 @dataclass(frozen=True)
 class TaskDone:
-    """A turn is over: a route is archived, or the former one ``kept``; ``skipped`` where that was so before."""
+    """A turn is over: a route is archived, or the former one ``kept``; ``skipped`` if that had been done before."""
 
     name: str
     place: int

@@ -5,7 +5,7 @@ sources/    where data come from, by name (folder:, npz:, sklearn:, torchvision:
 task        open_task, open_test, load_batch: splits of a task; learning code never holds test images
 splitting   seeded, stratified choices that depend on content only
 images      any image file to 8-bit RGB, safely
-views       augmented views by address; rand_augment their strongest part
-stamps      whether a task's files are still those that were read, told without opening them
+views       augmented views by address; rand_augment adds RandAugment's operations
+stamps      whether a task's files are still those that were read, without opening them
 check       what a person should know about a task's data
 """

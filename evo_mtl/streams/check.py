@@ -74,7 +74,7 @@ class SourceInfo:
 
 
 def list_sources() -> tuple[SourceInfo, ...]:
-    """Every source; those that can be enumerated one by one."""
+    """Every source; where a scheme has a fixed list of data sets, each of them."""
     return tuple(
         SourceInfo(f"{scheme}:{argument}", SOURCES.get(scheme).description, SOURCES.get(scheme).needs)
         for scheme in SOURCES
@@ -86,7 +86,7 @@ def check_task(config: TaskConfig) -> TaskReport:
     """Decodes every image of a task and looks for what would spoil learning or its measurement.
 
     Returns:
-        The report; what cannot even be opened is a report with that one problem.
+        The report; data that cannot even be opened give a report with that one problem.
     """
     try:
         opened = open_splits(config)

@@ -99,7 +99,7 @@ def _from_16_bits(image: np.ndarray) -> np.ndarray:
 
 
 def _from_wide(image: np.ndarray, place: object) -> np.ndarray:
-    """32-bit grey: whole numbers have a range of 16 bits (31 if they pass it), floats 1, 8 or 16 bits."""
+    """32-bit grey: whole numbers are taken to span 16 bits (31 if they exceed that), floats 1, 8 or 16 bits."""
     low, high = float(image.min()), float(image.max())
     if not (np.isfinite(low) and np.isfinite(high)) or low < 0:
         raise DataError("expected grey values from 0 up, met negative or non-finite ones", place)

@@ -32,7 +32,7 @@ class Items(Protocol):
         ...
 
     def take(self, indices: np.ndarray) -> Items:
-        """Some of them, holding no handle on the others where that can be."""
+        """Some of them, without a handle on the others where that is possible."""
         ...
 
 
@@ -55,8 +55,8 @@ class RawTask:
     Args:
         classes: Names; a label is a number in this list.
         train: Training examples.
-        test: Test examples; None lets ``test_fraction`` of ``train`` be set aside by seed.
-        validation: Given validation examples; None lets the task's own fraction be set aside.
+        test: Test examples; if None, ``test_fraction`` of ``train`` is set aside by seed.
+        validation: Given validation examples; if None, the task's own fraction is set aside.
         test_fraction: Used when ``test`` is None.
         place: Where the data are, for messages.
     """
@@ -91,10 +91,10 @@ class Source:
     Args:
         load: Reads the data.
         description: One line for ``tasks list``.
-        argument: How the argument is called in messages, ``"PATH"``.
+        argument: What messages call the argument, ``"PATH"``.
         needs: Packages beyond what the project requires, or ``""``.
         names: All arguments there are; empty when they cannot be listed.
-        files: The files that ``load`` would read, none opened; ``None`` where the data are in no files of
+        files: The files that ``load`` would read, none opened; ``None`` where the data are not in files of
             the user's (inside a package, made by a function).
     """
 
@@ -152,7 +152,7 @@ class ZipItems:
             raise DataError("is encrypted", self.name(index))
         try:
             return self.archive.read(member)
-        except Exception as error:  # zipfile, zlib, lzma and the disk each have their own
+        except Exception as error:  # zipfile, zlib, lzma and the disk each raise their own
             raise DataError(f"cannot be read: {error}", self.name(index)) from None
 
     def name(self, index: int) -> str:
@@ -187,7 +187,7 @@ class ArrayItems:
 
 
 def item_digest(raw: Raw) -> bytes:
-    """32 bytes that name an image's content; where it lies plays no part."""
+    """32 bytes that name an image's content, wherever it is stored."""
     if isinstance(raw, bytes):
         return hashlib.sha256(b"file\0" + raw).digest()
     kind = f"{raw.mode}" if isinstance(raw, Image.Image) else "array"

@@ -1,4 +1,4 @@
-"""Seeded, stratified choices that depend on what the images are, not on where they lie.
+"""Seeded, stratified choices that depend on the content of images, not on where they are stored.
 
 An example's rank is a hash of (seed, purpose, the image's digest); the lowest ranks of a class are
 chosen. So a renamed or moved file changes nothing, and an added one hardly moves the others.
@@ -23,12 +23,12 @@ def hold_out(
     """Which examples are set aside.
 
     Args:
-        labels: ``(N,)`` numbers of classes.
+        labels: ``(N,)`` class numbers.
         digests: Digest of each image.
         fraction: Share of each class, rounded, at least one example.
         seed: The task's seed.
         purpose: ``"validation"`` or ``"test"``; each has its own draw.
-        keep: At least so many of each class stay, even if none can then be set aside.
+        keep: At least this many of each class stay, even if none can then be set aside.
 
     Returns:
         ``(N,)`` bool, True for those set aside.
@@ -41,7 +41,7 @@ def hold_out(
 def limited(
     labels: np.ndarray, digests: list[bytes], limit: int, seed: int, purpose: str, floor: int = 0
 ) -> np.ndarray:
-    """At most ``limit`` examples, classes in proportion, at least ``floor`` of each that has them.
+    """At most ``limit`` examples, classes in proportion, at least ``floor`` of each class that has so many.
 
     Returns:
         ``(N,)`` bool, True for those that stay.
@@ -68,7 +68,7 @@ def _allot(counts: np.ndarray, least: np.ndarray, total: int) -> np.ndarray:
     for label in order:
         if given.sum() < total and given[label] < counts[label]:
             given[label] += 1
-    while given.sum() > total:  # floors took more than their share: the largest gives
+    while given.sum() > total:  # the least allotments took more than their share: the largest class gives way
         given[np.argmax(given - least)] -= 1
     return given
 

@@ -1,4 +1,4 @@
-"""Whether a task's data are still the files that were read: told by their names, sizes and times alone."""
+"""Whether a task's data are still the files that were read, judged by names, sizes and times alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stamp:
 
     Attributes:
         digest: Of the configuration, and of path, size, times and inode of every file.
-        settled: Whether no file changed so lately that another change might leave its times as they are.
+        settled: Whether all files are old enough that another change must show in their times.
         has_files: Whether there are files at all. Data that ship inside a package, or that a function
             makes, have none: their stamp vouches for the configuration only.
     """
@@ -32,7 +32,7 @@ class Stamp:
 
 
 def stamp(config: TaskConfig) -> Stamp | None:
-    """The stamp of a task's data as they lie there now; ``None`` where the files cannot be listed."""
+    """The stamp of a task's data as they are now; ``None`` where the files cannot be listed."""
     source = find_source(config.source)
     hasher = hashlib.sha256(config.model_dump_json().encode())
     now, newest = time.time_ns(), 0

@@ -1,6 +1,6 @@
 """A task as the search sees it: classes, a training split and a validation split.
 
-Test images are opened apart, by :func:`open_test`; a :class:`Task` holds no way to them.
+Test images are opened separately, by :func:`open_test`; nothing leads to them from a :class:`Task`.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def open_task(config: TaskConfig) -> Task:
 
 
 def with_validation(task: Task, places: Sequence[int]) -> Task:
-    """The task with some of its validation images alone; they keep their order."""
+    """The task with only some of its validation images; they keep their order."""
     split, chosen = task.validation, np.asarray(places, dtype=np.int64)
     content = hashlib.sha256(split.digest.encode() + chosen.tobytes())
     part = Split(_Chosen(split.images, chosen), split.labels[chosen], content.hexdigest())
@@ -212,7 +212,7 @@ def open_splits(config: TaskConfig) -> Splits:
 
 
 def _keyed(split: RawSplit) -> _Part:
-    """Sorted by content, so that names and places of files have no say in the order."""
+    """Sorted by content, so that the order does not depend on file names or folders."""
     keys = digests(split.items)
     order = np.array(sorted(range(len(keys)), key=lambda i: (keys[i], split.labels[i])), dtype=np.int64)
     return _Part(split.take(order), [keys[i] for i in order])

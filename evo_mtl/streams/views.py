@@ -70,7 +70,7 @@ def view(
 def _cropped(
     image: np.ndarray, size: int, draws: np.ndarray, area_min: float, aspect_min: float
 ) -> np.ndarray:
-    """Random-resized crop; a box that would stick out is cut to the image's side."""
+    """Random-resized crop; a box that is longer than the image is cut to its side."""
     if area_min >= 1.0 and aspect_min >= 1.0:
         return image
     area = area_min + (1.0 - area_min) * draws[0]

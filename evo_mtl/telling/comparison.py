@@ -57,7 +57,7 @@ def run_column(path: Path, name: str) -> tuple[Column, dict[str, Any]]:
 
 
 def baseline_columns(rows: Iterable[Row], tasks: Sequence[str]) -> list[Column]:
-    """A column a method, seeds averaged, from rows of ``scripts/baselines``."""
+    """A column for each method, averaged over seeds, from rows of ``scripts/baselines``."""
     by_method: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
         if row["task"] in tasks:
@@ -78,7 +78,7 @@ def baseline_columns(rows: Iterable[Row], tasks: Sequence[str]) -> list[Column]:
 
 
 def simple_baselines(path: Path) -> list[Row]:
-    """Probe and depth ridge for a run's archived tasks, on its trunk, at its default image size, now."""
+    """Probe and depth ridge for a run's archived tasks, on its trunk, at its default image size, computed now."""
     with tempfile.TemporaryDirectory() as folder:
         return _simple_baselines(load(path), Path(folder))
 
@@ -106,9 +106,9 @@ def _simple_baselines(model: Model, cache: Path) -> list[Row]:
 
 
 def table(columns: Sequence[Column], tasks: Sequence[str], trunk_parameters: int) -> str:
-    """Test metric, seconds and added parameters of every column, a line a task, and the means.
+    """Test metric, seconds and added parameters of every column, a line for each task, and the means.
 
-    A method that lacks a task has a dash there and no mean.
+    A method that lacks a task has a dash there, and no mean.
     """
     head = ["task"]
     for column in columns:

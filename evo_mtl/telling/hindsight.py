@@ -1,4 +1,4 @@
-"""Cheap looks held against what training then gave: were they right for a task?"""
+"""Looks compared with what training then gave: were they right for a task?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def hindsight(events: Iterable[Event], task: str) -> dict[str, Any] | None:
         if event.kind == "task" and event.payload["name"] == task:
             looks, tried = None, []
         elif event.payload.get("task") != task or event.payload.get("pass", 1) > 1:
-            continue  # later passes begin with a route that looks say nothing of
+            continue  # later passes begin with a route that looks say nothing about
         elif event.kind == "looks":
             looks = Looks(tuple(map(look_from_json, event.payload["looks"])))
         elif event.kind == "generation":

@@ -1,8 +1,8 @@
 """A run shown in an Optuna storage: every committed candidate as a trial, for optuna-dashboard to look at.
 
 The journal is the truth and is what is mirrored, so that nothing need be queued: a thread reads it from
-the start, adds what the storage lacks, and goes on when more was committed. A storage that cannot be
-written costs the search nothing but a bounded wait at its end; the next search or resume adds the rest.
+the start, adds what the storage lacks, and goes on when more has been committed. A storage that cannot be
+written costs the search only a bounded wait at its end; the next search or resume adds the rest.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def mirrored(
         progress: Is told once if the storage cannot be written.
 
     Yields:
-        What to tell instead of ``progress``: it passes everything on.
+        What to call instead of ``progress``; it passes everything on.
     """
     if url is None:
         yield progress
@@ -156,16 +156,16 @@ class _Copy:
         self.forget()
 
     def forget(self) -> None:
-        """What is known of the storage is in doubt: it is opened and asked again."""
+        """What is known about the storage is in doubt: it is opened and read again."""
         self._storage: BaseStorage | None = None
         self._study: Study | None = None
         self._task = ""
         self._known: set[tuple[Any, Any]] = set()
 
     def missing(self, journal: Path) -> Iterator[None]:
-        """Adds what the storage lacks of the committed candidates; stops at each that was added.
+        """Adds the committed candidates that the storage lacks; yields after each.
 
-        What it raises is no loss: the next call begins with what could not be added.
+        Whatever it raises, nothing is lost: the next call begins with what could not be added.
         """
         events = self._cursor.read(journal)
         while event := self._pending or next(events, None):
@@ -193,7 +193,7 @@ class _Copy:
                 yield
 
     def _open(self, name: str) -> Study:
-        """The study of that name; where another run has it already, one whose name tells them apart."""
+        """The study of that name; where another run has taken it already, one whose name tells them apart."""
         import optuna
 
         self._storage = self._storage or open_storage(self._url)

@@ -23,7 +23,7 @@ LOCK_SECONDS = 1.0
 
 
 def check_storage(url: str) -> None:
-    """Raises ``InputError`` for a URL that no storage can be opened by; a file that is there is not looked at."""
+    """Raises ``InputError`` for a URL that cannot name a storage; an existing file is not looked at."""
     if url.startswith(JOURNAL):
         _check_file(url.removeprefix(JOURNAL))
         return
@@ -53,7 +53,7 @@ def _check_file(name: str) -> None:
 
 
 def open_storage(url: str) -> BaseStorage:
-    """The storage at a URL that :func:`check_storage` lets pass. Raises whatever its database does."""
+    """The storage at a URL that :func:`check_storage` accepts. Raises whatever its database raises."""
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
 
@@ -66,7 +66,7 @@ def open_storage(url: str) -> BaseStorage:
 def shown(
     evaluation: Evaluation, space: SearchSpace, facts: TrunkFacts, attributes: Mapping[str, Any]
 ) -> FrozenTrial:
-    """A candidate as people look at it: its parameters as they are, and what it costs.
+    """A candidate as people want to see it: its parameters, and what it costs.
 
     Args:
         evaluation: As committed.
@@ -96,7 +96,7 @@ def shown(
 
 
 def reason(error: BaseException) -> str:
-    """What went wrong in a storage, in one line without the statement it was busy with."""
+    """What went wrong in a storage, in one line, without the SQL statement."""
     inner = error.__cause__ or error
     inner = getattr(inner, "orig", None) or inner
     return next(iter(str(inner).splitlines()), "") or type(inner).__name__

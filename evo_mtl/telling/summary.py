@@ -1,4 +1,4 @@
-"""What an archive holds, told from its files alone: no tensor is loaded, no data set opened."""
+"""What an archive holds, read from its files alone: no tensor is loaded, no data set opened."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from evo_mtl.errors import CorruptionError, InputError, RunError
 from evo_mtl.evolution.candidate import OWN_ROUTE
 from evo_mtl.evolution.outcome import Status
 from evo_mtl.genome.genome import genome_from_json
-from evo_mtl.genome.kinds import KINDS
 from evo_mtl.network.route import route_from_json
 from evo_mtl.plain import restore
 from evo_mtl.registry import suggestion
@@ -25,9 +24,11 @@ from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import open_run
 from evo_mtl.telling.hindsight import hindsight
 
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
 
 def summarize(path: str | Path) -> dict[str, Any]:
-    """Everything ``show`` tells of a run: its trunk, and a row a task.
+    """Everything that ``show`` tells about a run: its trunk, and a row for each task.
 
     Raises:
         RunError: There is no run.
@@ -52,7 +53,7 @@ def summarize(path: str | Path) -> dict[str, Any]:
 
 
 def task_details(path: str | Path, task: str) -> dict[str, Any]:
-    """One task's row with its route node by node, its hyperparameters and its lineage.
+    """One task's row, with its route node by node, its hyperparameters and its lineage.
 
     Raises:
         InputError: No run, or no such task in it; suggests a near one.
@@ -175,8 +176,8 @@ def _former(tried: Mapping[str, Tried], now: Mapping[str, Tried], winner: str, w
 def lineage(task: str, candidate: str | None, history: History, state: ArchiveState) -> list[dict[str, Any]]:
     """A candidate and its ancestors, the youngest first, back to a seed candidate or a draw.
 
-    Of two parents the one that gave the lower stages is followed, the other is named.
-    A parent of another task is that task's winner as it is now.
+    Of two parents, the one that gave the lower stages is followed, the other is named.
+    A parent of another task means that task's winner as it is now.
     """
     steps: list[dict[str, Any]] = []
     seen: set[tuple[str, str]] = set()
@@ -306,8 +307,6 @@ def num_learnable(store: ComponentStore, component: str) -> int:
         raise CorruptionError(f"{path}: missing") from None
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptionError(f"{path}: {error}") from error
-    kind = spec.get("kind")
-    if kind not in KINDS:
-        raise CorruptionError(f"{path}: a component of unknown kind {kind!r:.60}")
-    buffers = KINDS.get(kind).buffers
-    return sum(size for name, size in sizes.items() if name.rpartition(".")[2] not in buffers)
+    if spec.get("kind") in ("head", "multipath"):
+        return sum(size for name, size in sizes.items() if name.rpartition(".")[2] in ("weight", "bias"))
+    return sum(size for name, size in sizes.items() if not name.endswith(BUFFERS))

@@ -1,4 +1,4 @@
-"""A search space and what surrounds it, in numbers alone: for tests of genomes and of the search."""
+"""A search space and what belongs to it, without any network: for tests of genomes and of the search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evo_mtl.evolution.outcome import OK, Notes, failed
 from evo_mtl.evolution.population import Founder
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.files import digest
-from evo_mtl.genome.genome import AdapterGene, Genome
+from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.sampling import random_genome, seed_genome
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
@@ -26,7 +26,7 @@ ALL_HEADS = ["linear", "ridge", "projected_ridge", "nearest_mean"]
 
 
 def a_space(**changes: Any) -> SearchSpace:
-    """A space in which everything may happen; ``changes`` replace its sections."""
+    """A space that allows everything; ``changes`` replace its sections."""
     data = {
         "name": "everything",
         "stages": {"boundaries": [0, 2, 4], "depths": [3, 5, 6, 8], "clone": True},
@@ -79,11 +79,6 @@ def trunk_layout() -> TrunkLayout:
     )
 
 
-def bottleneck(stage: int, width: int, component: str | None = None, open: bool = True) -> AdapterGene:
-    """The gene of a bottleneck."""
-    return AdapterGene(stage, "bottleneck", (("width", width),), component, open)
-
-
 def a_genome(space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator, mutations: int = 3) -> Genome:
     """A genome of the space: an independent draw or a seed candidate, mutated a few times."""
     if rng.random() < 0.5:
@@ -97,7 +92,7 @@ def a_genome(space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator, mu
 
 @dataclass(frozen=True)
 class Prices:
-    """A ``CostModel`` of round numbers: an image a unit of depth, more where something is trained."""
+    """A ``CostModel`` of round numbers: an image for each unit of depth, more where something is trained."""
 
     facts: TrunkFacts
 
@@ -132,7 +127,7 @@ def a_world(space: SearchSpace, founders: tuple[Founder, ...] = (), seed: int = 
 
 
 def told(world: World, candidate: Candidate) -> Evaluation:
-    """What comes of a candidate here: a quality that follows from its genome; some fail."""
+    """What becomes of a candidate here: a quality that follows from its genome; some fail."""
     cost = world.costs.cost(candidate.genome)
     number = int(candidate.genome.digest()[:8], 16) / 2**32
     ok = number > 0.1

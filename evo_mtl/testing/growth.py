@@ -1,4 +1,4 @@
-"""A run with as many archived tasks as are asked for, made without searching each of them.
+"""A run with any number of archived tasks, made without searching each of them.
 
 Two tasks are searched for real; the others are their copies under other names, with data, a head and
 journal lines of their own, so that the run opens, answers and goes on like one that grew.
@@ -37,7 +37,7 @@ def fabricate(folder: Path, num_tasks: int, num_waiting: int = 1) -> RunFolder:
     """Makes ``stream.yaml``, ``space.yaml``, the data and ``run/`` in a folder.
 
     Args:
-        folder: Where; made if need be, nothing may be in it.
+        folder: Where; created if missing, and empty.
         num_tasks: Archived tasks, at least two: ``t0``, ``t01``, then ``t002``, ``t003`` and so on.
         num_waiting: Tasks at the end of the stream that are not searched yet.
 
@@ -58,7 +58,7 @@ def fabricate(folder: Path, num_tasks: int, num_waiting: int = 1) -> RunFolder:
     with lock(run.lock), Archive(run.journal) as archive:
         _append(run, archive, copies)
         archive.snapshot()
-    time.sleep(stamps.SETTLED / 1e9)  # the search believes no file that was written a moment ago
+    time.sleep(stamps.SETTLED / 1e9)  # the search trusts no file that was written a moment ago
     with lock(run.lock):
         begin(run, configuration(folder), checked(run, configuration(folder), research=False)).close()
     return run

@@ -1,4 +1,4 @@
-"""Image tasks that any trunk tells apart, and what is needed to try candidates on them in milliseconds."""
+"""Image tasks that are easy for any trunk, and what is needed to try candidates on them in milliseconds."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ seeds:
 
 
 def coloured(num_images: int, num_classes: int, seed: int, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy squares, a colour a class: images ``(N, S, S, 3)`` uint8 and labels ``(N,)``."""
+    """Noisy squares, a colour for each class: images ``(N, S, S, 3)`` uint8 and labels ``(N,)``."""
     rng = np.random.default_rng(seed)
     colours = rng.integers(40, 216, (num_classes, 3))
     labels = np.arange(num_images) % num_classes

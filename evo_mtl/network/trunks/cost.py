@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from timm.layers.attention import Attention
 from torch import nn
 
-from evo_mtl.network.pooling import main_tensor
-
-
-class StageWork(NamedTuple):
-    """What a stage does with one image: multiply-adds, and the shape ``(1, ...)`` of what it gives."""
-
-    multiply_adds: int
-    shape: tuple[int, ...]
-
 
 @torch.no_grad()
-def work_in(modules: Sequence[nn.Module], first: torch.Tensor) -> tuple[StageWork, ...]:
-    """What is done with one example in each module, run one after another.
+def multiply_adds(modules: Sequence[nn.Module], first: torch.Tensor) -> tuple[int, ...]:
+    """Multiply-adds of one example in each module, run one after another.
 
     Convolutions, linear layers and the two matrix products of attention are counted; norms,
     activations and sums are not.
@@ -30,7 +21,7 @@ def work_in(modules: Sequence[nn.Module], first: torch.Tensor) -> tuple[StageWor
         modules: From the first activation onwards, each from activation to activation.
         first: That activation, of one example.
     """
-    found: list[StageWork] = []
+    counted: list[int] = []
     count = 0
 
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -47,8 +38,8 @@ def work_in(modules: Sequence[nn.Module], first: torch.Tensor) -> tuple[StageWor
         finally:
             for handle in handles:
                 handle.remove()
-        found.append(StageWork(count, tuple(main_tensor(activation).shape)))
-    return tuple(found)
+        counted.append(count)
+    return tuple(counted)
 
 
 COUNTED = (nn.Conv2d, nn.Linear, Attention)

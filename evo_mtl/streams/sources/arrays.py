@@ -19,8 +19,8 @@ def task_from_arrays(data: Mapping[str, Any], place: str) -> RawTask:
 
     Args:
         data: ``train_images`` ``(N, H, W[, C])`` uint8 (or a sequence of ``(H, W[, C])``),
-            ``train_labels`` ``(N,)`` whole numbers or texts; ``test_images``, ``test_labels`` if
-            given; ``classes`` (names; then whole-number labels count in them) if given.
+            ``train_labels`` ``(N,)`` whole numbers or text; optionally ``test_images`` and ``test_labels``, and
+            ``classes`` (names; whole-number labels are then indices of them).
         place: For messages.
 
     Raises:

@@ -102,7 +102,7 @@ def _folders(tree: Tree) -> Tree:
 
 
 def _unwrapped(tree: Tree) -> Tree:
-    """Steps into one folder around everything."""
+    """Steps into a folder that holds everything else."""
     inside = _folders(tree)
     if len(inside) == 1:
         (name, only), *_ = inside.items()

@@ -1,6 +1,6 @@
 """``fonts:letters``: A to Z drawn in the fonts that ship inside matplotlib, slightly distorted.
 
-Fonts of one family are wholly in training or wholly in test, so test letters are of unseen shapes.
+Each family of fonts is either in training or in test, so test letters have unseen shapes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SIZE = 48
 CANVAS = 96
 DRAWINGS = 12
 TEST_SHARE = 0.2
-# letters of formulas and symbols, though they lie where Latin letters do
+# letters of formulas and symbols, at the code points of Latin letters
 SYMBOLS = ("cmex", "cmmi", "cmsy", "STIXNonUni", "STIXSiz", "LastResort")
 ROMAN = {"cmr10": "Computer Modern", "cmb10": "Computer Modern", "cmti10": "Computer Modern"}
 

@@ -1,6 +1,6 @@
 """``torchvision:NAME``: the classification data sets of torchvision, one label an image.
 
-The table says how each set is asked for its splits. A set without a test split gets a seeded one.
+The table says how to ask each set for its splits. A set without a test split gets a seeded one.
 Nothing is downloaded unless the stream file says ``download: true``.
 """
 
@@ -29,7 +29,7 @@ def load(argument: str, request: Request) -> RawTask:
     """The splits of a torchvision data set.
 
     Raises:
-        DataError: The files are not there, or a package that reads them is not.
+        DataError: The files, or a package that reads them, are not there.
     """
     entry, place = SETS[argument], f"torchvision:{argument}"
     opened = {
@@ -52,7 +52,7 @@ def load(argument: str, request: Request) -> RawTask:
 
 @dataclass(frozen=True)
 class _Items:
-    """Some images of a torchvision data set, one reader at a time (several sets cannot have two)."""
+    """Some images of a torchvision data set, one reader at a time (several sets cannot be read by two at once)."""
 
     data: Any
     place: str
@@ -66,7 +66,7 @@ class _Items:
         try:
             with self.lock:
                 image = self.data[int(self.numbers[index])][0]
-        except Exception as error:  # decoders and readers each have their own
+        except Exception as error:  # decoders and readers each raise their own
             raise DataError(f"cannot be read: {error}", self.name(index)) from None
         if not isinstance(image, (bytes, Image.Image)):
             raise DataError(f"expected an image, met {type(image).__name__}", self.name(index))
@@ -113,7 +113,7 @@ def _open(name: str, entry: TorchvisionSet, asked: Mapping[str, Any], request: R
 
 
 def _refuse_pickled(root: Path, name: str) -> None:
-    """Old copies of MNIST and its kin are pickles, which torchvision would load."""
+    """Old copies of MNIST and similar sets are pickles, which torchvision would load."""
     for path in (root / name / "processed").glob("*.pt"):
         raise DataError("a pickled file of an old torchvision is not read; delete it", path)
 
@@ -147,7 +147,7 @@ def _class_names(data: Any, entry: TorchvisionSet, top: int) -> list[str]:
 
 
 def files(argument: str, request: Request) -> list[Path]:
-    """Everything below the root: which of it belongs to a set, only torchvision knows."""
+    """Everything below the root: only torchvision knows which of it belongs to a set."""
     if not SETS[argument].files:
         return []
     root = Path(request.root or DEFAULT_ROOT).expanduser()
