@@ -10,7 +10,8 @@ import numpy as np
 
 from evo_mtl.answering.model import Model, load
 from evo_mtl.errors import InputError, RunError
-from evo_mtl.network.cost import num_parameters, stage_parameters
+from evo_mtl.network.cost import stage_parameters
+from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Split, load_batch, open_splits
 from evo_mtl.training import metrics

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from evo_mtl.engines.workbench import set_threads
 from evo_mtl.errors import DataError, InputError, RunError
 from evo_mtl.files import digest
 from evo_mtl.network.components import Modules
-from evo_mtl.network.forward import CHUNK, SharedRoutes, apply
+from evo_mtl.network.forward import CHUNK, SharedRoutes, apply, walk
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import INPUT, Route, route_from_json
 from evo_mtl.registry import suggestion
@@ -196,8 +197,12 @@ class RouteModule(nn.Module):
 
     def forward(self, examples: Tensor) -> Tensor:
         """``(B, 3, H, W)`` float in [0, 1] to calibrated logits ``(B, K)``."""
-        outputs: dict[int, Tensor] = {INPUT: self.input(examples)}
-        for i, node in enumerate(self._route.nodes):
-            module = self.parts[str(i)] if node.component is not None else None
-            outputs[i] = apply(node, module, [outputs[j] for j in node.inputs])
-        return outputs[len(self._route.nodes) - 1]
+        nodes, last = self._route.nodes, len(self._route.nodes) - 1
+
+        def run(i: int, inputs: Sequence[Any]) -> Any:
+            module = self.parts[str(i)] if nodes[i].component is not None else None
+            return apply(nodes[i], module, inputs)
+
+        outputs: dict[int, Any] = {INPUT: self.input(examples)}
+        walk(self._route, (last,), outputs, run)
+        return outputs[last]

@@ -127,6 +127,11 @@ def entries(header: Mapping) -> list[tuple[str, int, int]]:
         raise ValueError("its header does not describe tensors") from None
 
 
+def shapes(header: Mapping) -> dict[str, tuple[int, ...]]:
+    """Shape of each tensor in a header, by name."""
+    return {name: tuple(map(int, entry["shape"])) for name, entry in header.items() if name != "__metadata__"}
+
+
 def _raw(name: str, tensor: np.ndarray | torch.Tensor) -> tuple[str, list[int], bytes]:
     """Dtype code, shape and little-endian bytes in row-major order."""
     shape = [int(length) for length in tensor.shape]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     import torch
 
 SUFFIX = ".safetensors"
+
+Check = Callable[[Mapping[str, Any], Mapping[str, Sequence[int]]], None]
+"""Given a component's spec and the shapes of its tensors; raises ``ValueError``."""
 
 
 class UnknownComponentError(EvoMtlError):
@@ -90,16 +93,20 @@ class ComponentStore:
         self._verified[name] = _stamp(path.stat())
         return name
 
-    def read(self, name: str) -> tuple[dict[str, torch.Tensor], dict]:
+    def read(self, name: str, check: Check | None = None) -> tuple[dict[str, torch.Tensor], dict]:
         """Tensors of a component, on the CPU and the caller's own, and its spec.
 
         Args:
             name: Its digest.
+            check: Is given the spec and the tensors' shapes before anything else is read; raises ``ValueError``
+                with what is wrong with them.
 
         Raises:
             UnknownComponentError: The store does not hold it.
-            CorruptionError: Its bytes are not what was written; names the file.
+            CorruptionError: Its bytes are not what was written, or not what is allowed; names the file.
         """
+        if check is not None:
+            self._allowed(name, check)
         path = self.path(name)
         try:
             with open_plain(path) as file:
@@ -190,6 +197,19 @@ class ComponentStore:
         check_own(self.folder, folder=True)
         check_own(path.parent, folder=True)
         return path
+
+    def _allowed(self, name: str, check: Check) -> None:
+        """Raises ``CorruptionError`` for a component whose header says what ``check`` refuses."""
+        path = self.path(name)
+        try:
+            header, _ = self._header(name)
+            check(encoding.spec_of(header), encoding.shapes(header))
+        except (ValueError, CorruptionError) as error:
+            if file_digest(path) != name:  # what is damaged is not worth a complaint about what it says
+                raise CorruptionError(f"{path}: {_mismatch(path.stat().st_size)}") from error
+            if isinstance(error, CorruptionError):
+                raise
+            raise CorruptionError(f"{path}: {error}") from error
 
     def _header(self, name: str) -> tuple[dict[str, Any], Path]:
         path = self.path(name)

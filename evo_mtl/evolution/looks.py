@@ -19,7 +19,7 @@ import numpy as np
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.descriptors import distances
 from evo_mtl.evolution.population import Founder
-from evo_mtl.genome.genome import RIDGE, Genome, HeadGene, StageGene, TapGene
+from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
 
 MOST_READ = 32
@@ -160,7 +160,7 @@ def _line(stages: tuple[StageGene, ...], space: SearchSpace, facts: TrunkFacts) 
         stages=tuple(replace(gene, open=False) for gene in stages),
         adapters=(),
         taps=tuple(TapGene(i) for i in places),
-        head=HeadGene(RIDGE),
+        head=HeadGene("ridge"),
         hyperparameters=tuple(sorted(space.defaults().items())),
     )
 

@@ -6,7 +6,7 @@ rate, a short route no tap on a late stage. What has no effect is left out, and 
 * ``head`` ``depth`` ``boundary`` - kind of head, number of stages, where the open part begins
 * ``tap 4 x2`` - whether the head reads stage 4 pooled to 2 x 2; ``tap end x2`` of the last stage
 * ``open 7`` - whether stage 7 is an own copy, where single stages may be cloned
-* ``adapter 7`` - whether an adapter stands behind stage 7
+* ``adapter 7`` - whether an adapter stands behind stage 7, or which, where the space has several kinds
 * the hyperparameters, by their names
 """
 
@@ -14,17 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from evo_mtl.genome.genome import (
-    PROJECTED_RIDGE,
-    SOLVED_READS,
-    AdapterGene,
-    Genome,
-    HeadGene,
-    StageGene,
-    TapGene,
-    Value,
-)
-from evo_mtl.genome.mutation import clone_final_norm
+from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene, Value, solved_reads
+from evo_mtl.genome.mutation import clone_final_norm, new_adapter
 from evo_mtl.genome.space import SearchSpace, TrunkFacts, same_value
 
 Pick = Callable[[str, tuple[Value, ...]], Value]
@@ -58,19 +49,24 @@ def genome_of(pick: Pick, space: SearchSpace, facts: TrunkFacts) -> Genome:
     taps |= {TapGene(depth - 1, grid) for grid in ends or space.taps.grids[:1]}
     boundary = depth
     opened: list[int] = []
-    adapters: list[int] = []
+    adapters: dict[int, Value] = {}
     if head.trained:
         boundary = _boundary(choose, space, depth)
         behind = range(boundary, depth)
         opened = chosen((f"open {i}", i) for i in behind) if space.stages.clone else list(behind)
-        adapters = chosen((f"adapter {i}", i) for i in _adapters(space, facts, boundary, depth))
+        places = _adapters(space, facts, boundary, depth)
+        adapters = {i: choose(f"adapter {i}", _adapter_choices(space)) for i in places}
     values = space.defaults()
     for name in _acting(head, space):
         values[name] = choose(name, space.hyperparameters[name].values)
     genome = Genome(
         boundary=boundary,
         stages=tuple(StageGene(facts.components[i], open=i in opened) for i in range(depth)),
-        adapters=tuple(AdapterGene(i, int(values["adapter_width"])) for i in adapters),
+        adapters=tuple(
+            new_adapter(space.adapters.kinds[0] if kind is True else str(kind), i, values)
+            for i, kind in adapters.items()
+            if kind is not False
+        ),
         taps=tuple(sorted(taps)),
         head=head,
         hyperparameters=tuple(sorted(values.items())),
@@ -94,7 +90,7 @@ def choices(space: SearchSpace, facts: TrunkFacts) -> dict[str, tuple[Value, ...
         found |= {name: SWITCH for name, _ in _taps("end", space)}
     if space.stages.clone:
         found |= {f"open {i}": SWITCH for i in range(most)}
-    found |= {f"adapter {i}": SWITCH for i in _adapters(space, facts, 0, most)}
+    found |= {f"adapter {i}": _adapter_choices(space) for i in _adapters(space, facts, 0, most)}
     found |= {name: space.hyperparameters[name].values for name in sorted(space.hyperparameters)}
     return {name: values for name, values in found.items() if len(values) > 1}
 
@@ -115,8 +111,9 @@ def parameters_of(genome: Genome, space: SearchSpace, facts: TrunkFacts) -> dict
             found["boundary"] = boundary
         behind = genome.boundary if boundary is None else boundary
         found |= {f"open {i}": genome.stages[i].open for i in range(behind, genome.depth)}
-        placed = {gene.stage for gene in genome.adapters}
-        found |= {f"adapter {i}": i in placed for i in _adapters(space, facts, behind, genome.depth)}
+        one_kind = len(space.adapters.kinds) == 1
+        placed = {gene.stage: True if one_kind else gene.kind for gene in genome.adapters}
+        found |= {f"adapter {i}": placed.get(i, False) for i in _adapters(space, facts, behind, genome.depth)}
     found |= {name: genome[name] for name in _acting(genome.head, space)}
     known = choices(space, facts)
     return {
@@ -177,10 +174,14 @@ def _adapters(space: SearchSpace, facts: TrunkFacts, boundary: int, depth: int) 
     return [place for place in places if max(boundary - 1, 0) <= place < depth]
 
 
+def _adapter_choices(space: SearchSpace) -> tuple[Value, ...]:
+    """No adapter or one; of which kind, where there are several."""
+    return SWITCH if len(space.adapters.kinds) == 1 else (False, *space.adapters.kinds)
+
+
 def _acting(head: HeadGene, space: SearchSpace) -> list[str]:
     """The space's hyperparameters that a route with this head depends on."""
     names = sorted(space.hyperparameters)
     if head.trained:
         return names
-    reads = (*SOLVED_READS, *(("projection_width",) if head.kind == PROJECTED_RIDGE else ()))
-    return [name for name in names if name in reads]
+    return [name for name in names if name in solved_reads(head)]

@@ -13,13 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from evo_mtl.files import canonical_json, digest
-
-LINEAR, RIDGE, PROJECTED_RIDGE, NEAREST_MEAN = "linear", "ridge", "projected_ridge", "nearest_mean"
-HEAD_KINDS = (LINEAR, RIDGE, PROJECTED_RIDGE, NEAREST_MEAN)
-"""Kinds of head that a search space may list."""
-MULTIPATH = "multipath"
-"""The head of a route with further paths; it is made of a finished head by mutation alone."""
-Value = float | int | str | bool
+from evo_mtl.genome.kinds import KINDS, Settings, Value, facts_of, listed_kinds
 
 LATER_HYPERPARAMETERS: Mapping[str, Value] = MappingProxyType({"rand_augment": 0.0})
 """Those that a genome need not have, with what is meant then: older genomes keep their digest."""
@@ -35,10 +29,14 @@ class StageGene:
 
 @dataclass(frozen=True, order=True)
 class AdapterGene:
-    """A residual adapter behind a stage; ``component`` is ``None`` while it is new (zero-initialised)."""
+    """An adapter behind a stage; ``component`` is ``None`` while it is new, and then changes nothing.
+
+    The settings are those of its kind (:mod:`evo_mtl.genome.kinds`).
+    """
 
     stage: int
-    width: int
+    kind: str
+    settings: Settings = ()
     component: str | None = None
     open: bool = True
 
@@ -53,20 +51,20 @@ class TapGene:
 
 @dataclass(frozen=True)
 class HeadGene:
-    """The end of the route; ``component`` names inherited weights.
+    """The end of the route; ``component`` names inherited weights, which a head that is trained may have.
 
-    A linear head may have some. A multipath head always has: the finished head that it is made of, of the
-    kind ``main``, while it is new; a multipath head afterwards.
+    A head of several lines always has some: the finished head that it is made of, of the kind ``main``, while it is
+    new; its own afterwards.
     """
 
-    kind: str = LINEAR
+    kind: str = "linear"
     component: str | None = None
     main: str = ""
 
     @property
     def trained(self) -> bool:
         """Whether gradient descent fits it; the other kinds are solved in closed form."""
-        return self.kind in (LINEAR, MULTIPATH)
+        return facts_of(self.kind, "head").trained
 
     @property
     def of_main(self) -> str:
@@ -153,6 +151,9 @@ class Genome:
         data = asdict(self)
         data["hyperparameters"] = dict(self.hyperparameters)
         data["rates"] = dict(self.rates)
+        for genes in (data["adapters"], *(path["adapters"] for path in data["paths"])):
+            for gene in genes:
+                gene["settings"] = dict(gene["settings"])
         if not self.head.main:
             del data["head"]["main"]
         return {key: value for key, value in data.items() if value or key not in ("rates", "paths")}
@@ -167,7 +168,7 @@ def genome_from_json(data: Mapping[str, Any]) -> Genome:
     return Genome(
         boundary=data["boundary"],
         stages=tuple(StageGene(**gene) for gene in data["stages"]),
-        adapters=tuple(AdapterGene(**gene) for gene in data["adapters"]),
+        adapters=tuple(map(_adapter_from_json, data["adapters"])),
         taps=tuple(TapGene(**gene) for gene in data["taps"]),
         head=HeadGene(**data["head"]),
         hyperparameters=tuple(sorted(data["hyperparameters"].items())),
@@ -176,16 +177,25 @@ def genome_from_json(data: Mapping[str, Any]) -> Genome:
     )
 
 
+def _adapter_from_json(data: Mapping[str, Any]) -> AdapterGene:
+    return AdapterGene(**{**data, "settings": tuple(sorted(data["settings"].items()))})
+
+
 def _path_from_json(data: Mapping[str, Any]) -> PathGene:
     return PathGene(
         stages=tuple(data["stages"]),
-        adapters=tuple(AdapterGene(**gene) for gene in data["adapters"]),
+        adapters=tuple(map(_adapter_from_json, data["adapters"])),
         taps=tuple(TapGene(**gene) for gene in data["taps"]),
     )
 
 
 SOLVED_READS = ("image_size",)
-"""Hyperparameters that a head solved in closed form depends on, apart from its projection's width."""
+"""Hyperparameters that every head solved in closed form depends on; its kind may read others."""
+
+
+def solved_reads(head: HeadGene) -> tuple[str, ...]:
+    """Hyperparameters that a head solved in closed form depends on."""
+    return (*SOLVED_READS, *facts_of(head.kind, "head").hyperparameters)
 
 
 def essence(genome: Genome) -> str:
@@ -196,9 +206,8 @@ def essence(genome: Genome) -> str:
     """
     if genome.head.trained:
         return genome.digest()
-    reads = (*SOLVED_READS, *(("projection_width",) if genome.head.kind == PROJECTED_RIDGE else ()))
     content = replace(genome, boundary=0, rates=()).to_json()
-    content["hyperparameters"] = {name: genome[name] for name in reads}
+    content["hyperparameters"] = {name: genome[name] for name in solved_reads(genome.head)}
     for gene in (*content["stages"], *content["adapters"]):
         gene["open"] = False
     return digest(canonical_json({**content, "head": genome.head.kind}))
@@ -221,16 +230,17 @@ def illegality(genome: Genome) -> str | None:
         return "taps must be sorted, distinct and at least one"
     if genome.taps[-1].stage != genome.depth - 1:
         return "the last stage must be read by the head"
-    if genome.head.kind not in (*HEAD_KINDS, MULTIPATH):
+    if genome.head.kind not in KINDS or KINDS.get(genome.head.kind).role != "head":
         return f"unknown head {genome.head.kind!r}"
     return _illegality_of_paths(genome)
 
 
 def _illegality_of_paths(genome: Genome) -> str | None:
-    if bool(genome.paths) != (genome.head.kind == MULTIPATH):
-        return "a route has further paths exactly when its head is a multipath head"
-    if genome.paths and (genome.head.component is None or genome.head.main not in HEAD_KINDS):
-        return "a multipath head is made of a finished head"
+    heads = listed_kinds("head")
+    if bool(genome.paths) == (genome.head.kind in heads):
+        return "a route has further paths exactly when its head reads several"
+    if genome.paths and (genome.head.component is None or genome.head.main not in heads):
+        return "a head of several paths is made of a finished head"
     if genome.paths and genome.first_open < genome.depth:
         return "beside further paths nothing is open but the head"
     for path in genome.paths:

@@ -2,7 +2,7 @@
 
 The *main path* is a finished candidate with its head. Further paths are lines of stages, adapters and taps
 of other routes, run at the main path's image size. Only what joins them is trained: the head (see
-:mod:`evo_mtl.network.multipath`).
+:mod:`evo_mtl.network.kinds.multipath`).
 
 References:
     Gesmundo 2023, Multipath agents for modular multitask ML systems (mu4Net).
@@ -13,10 +13,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from evo_mtl.genome.genome import MULTIPATH, Genome, HeadGene, PathGene, Value
+from evo_mtl.genome.genome import SOLVED_READS, Genome, HeadGene, PathGene, Value
+from evo_mtl.genome.kinds import KINDS, listed_kinds
 
-OF_MAIN_PATH = ("image_size", "projection_width")
-"""Hyperparameters that a finished head depends on: while it is part of a multipath head they stay as they are."""
+
+def held(genome: Genome) -> tuple[str, ...]:
+    """Hyperparameters that stay as they are: while a finished head is part of another, those that any head reads."""
+    if not genome.paths:
+        return ()
+    return (
+        *SOLVED_READS,
+        *(name for kind in listed_kinds("head") for name in KINDS.get(kind).hyperparameters),
+    )
 
 
 def path_of(genome: Genome) -> PathGene | None:
@@ -67,7 +75,7 @@ def with_paths(genome: Genome, others: Iterable[PathGene], most: int) -> Genome 
         boundary=genome.depth,
         stages=tuple(replace(gene, open=False) for gene in genome.stages),
         adapters=main.adapters,
-        head=HeadGene(MULTIPATH, genome.head.component, genome.head.kind),
+        head=HeadGene("multipath", genome.head.component, genome.head.kind),
         paths=tuple(chosen),
     )
 
@@ -78,10 +86,9 @@ def drop_path(genome: Genome) -> Genome:
 
 
 def with_values(genome: Genome, values: Mapping[str, Value]) -> Genome:
-    """A copy with some hyperparameters replaced, but for those that a finished main path depends on."""
-    if genome.paths:
-        values = {name: value for name, value in values.items() if name not in OF_MAIN_PATH}
-    return genome.with_values(values)
+    """A copy with some hyperparameters replaced, but for those that are :func:`held`."""
+    fixed = held(genome)
+    return genome.with_values({name: value for name, value in values.items() if name not in fixed})
 
 
 def _reads(path: PathGene) -> set[tuple[object, ...]]:

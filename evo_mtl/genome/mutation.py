@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, StageGene, TapGene, Value
-from evo_mtl.genome.multipath import OF_MAIN_PATH, drop_path
+from evo_mtl.genome.kinds import Values, facts_of
+from evo_mtl.genome.multipath import drop_path, held
 from evo_mtl.genome.rates import MU, Decide, Learned, evenly, step
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS, OrderedList, SearchSpace, TrunkFacts
 
@@ -126,12 +127,20 @@ def clone_final_norm(genome: Genome, facts: TrunkFacts) -> Genome:
     return replace(genome, stages=tuple(stages), boundary=min(genome.boundary, place))
 
 
-def insert_adapters(genome: Genome, space: SearchSpace, facts: TrunkFacts, decide: Decide) -> Genome:
-    """A new adapter, where it is so decided, behind each allowed stage that has none."""
+def new_adapter(kind: str, stage: int, values: Values) -> AdapterGene:
+    """An adapter of a kind that starts anew, its settings those of some hyperparameters."""
+    return AdapterGene(stage, kind, facts_of(kind, "adapter").settings_of(values))
+
+
+def insert_adapters(
+    genome: Genome, space: SearchSpace, facts: TrunkFacts, decide: Decide, rng: np.random.Generator
+) -> Genome:
+    """A new adapter, where it is so decided, behind each allowed stage that has none; its kind is drawn evenly."""
     allowed = facts.group_ends if space.adapters.stages == "groups" else range(facts.num_stages)
     taken = {gene.stage for gene in genome.adapters}
+    kinds = space.adapters.kinds
     new = [
-        AdapterGene(i, genome["adapter_width"])
+        new_adapter(kinds[0] if len(kinds) == 1 else kinds[rng.integers(len(kinds))], i, genome)
         for i in allowed
         if max(genome.boundary - 1, 0) <= i < genome.depth and i not in taken and decide(f"insert:{i}")
     ]
@@ -172,7 +181,7 @@ def mutate(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random
         facts: The root trunk.
         rng: Source of every decision.
     """
-    names = set(space.hyperparameters) - {MU, *DATA_HYPERPARAMETERS, *(OF_MAIN_PATH if genome.paths else ())}
+    names = set(space.hyperparameters) - {MU, *DATA_HYPERPARAMETERS, *held(genome)}
     if space.mutation.rates == "learned":
         learned = Learned(genome, rng)
         child = step_hyperparameters(genome, space, names, learned, rng)
@@ -199,7 +208,7 @@ def _mutate_parts(
     if decide("boundary"):
         child = move_boundary(child, space, facts, rng)
     if space.adapters.insert:
-        child = insert_adapters(child, space, facts, decide)
+        child = insert_adapters(child, space, facts, decide, rng)
     if space.stages.clone:
         child = clone_stages(lower_boundary(child, space), decide)
     if space.stages.final_norm == "forced":

@@ -70,7 +70,7 @@ def _line(below: Genome, above: Genome, cut: int) -> Genome:
 
 def _weights(genome: Genome) -> tuple[object, ...]:
     """What a route's features are computed from."""
-    adapters = tuple((gene.stage, gene.width, gene.component) for gene in genome.adapters)
+    adapters = tuple((gene.stage, gene.kind, gene.settings, gene.component) for gene in genome.adapters)
     return tuple(gene.component for gene in genome.stages), adapters
 
 

@@ -92,7 +92,7 @@ def random_genome(space: SearchSpace, facts: TrunkFacts, rng: np.random.Generato
         ),
     )
     if space.adapters.insert:
-        genome = insert_adapters(genome, space, facts, evenly(rng.random(), rng))
+        genome = insert_adapters(genome, space, facts, evenly(rng.random(), rng), rng)
     if space.stages.final_norm == "forced":
         genome = clone_final_norm(genome, facts)
     return genome

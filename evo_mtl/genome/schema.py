@@ -1,7 +1,7 @@
 """A search space as JSON Schema, for editors: every key with its meaning, and the names that are known.
 
 Pydantic gives the shape; what :mod:`evo_mtl.genome.space` checks by its own rules (hyperparameters and their
-ranges, kinds of head) is added here.
+ranges, kinds of components) is added here.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from evo_mtl.documents import json_schema
-from evo_mtl.genome.genome import HEAD_KINDS, Value
-from evo_mtl.genome.space import CHOICES, KNOWN_HYPERPARAMETERS, RANGES, SearchSpace
+from evo_mtl.genome.genome import Value
+from evo_mtl.genome.kinds import hyperparameters_of_kinds, listed_kinds
+from evo_mtl.genome.space import CHOICES, RANGES, SearchSpace, known_hyperparameters
 
 MEANINGS = {
     "image_size": "side of the images in pixels",
@@ -38,10 +39,13 @@ MEANINGS = {
     "epochs": "passes over the training images (augmented views are part of a pass)",
     "norm": "whether open norm layers renew their statistics (train) or keep them (eval)",
     "head_start": "a linear head starts at zero, or at the ridge solution on the frozen features",
-    "adapter_width": "hidden width of a new adapter",
-    "projection_width": "width of the random ReLU projection under a projected_ridge head",
 }
-"""What each hyperparameter is."""
+"""What each hyperparameter is that belongs to no kind of component."""
+
+
+def meanings() -> dict[str, str]:
+    """What each hyperparameter is."""
+    return MEANINGS | {name: one.meaning for name, one in hyperparameters_of_kinds().items()}
 
 
 def space_schema(algorithms: Iterable[str]) -> dict[str, Any]:
@@ -49,9 +53,11 @@ def space_schema(algorithms: Iterable[str]) -> dict[str, Any]:
     schema = json_schema(SearchSpace, "evo-mtl search space")
     keys, parts = schema["properties"], schema["$defs"]
     keys["algorithm"]["enum"] = list(algorithms)
-    keys["heads"]["items"]["enum"] = list(HEAD_KINDS)
-    parts["SeedCandidate"]["properties"]["head"]["enum"] = list(HEAD_KINDS)
-    values = {name: hyperparameter_schema(name) for name in KNOWN_HYPERPARAMETERS}
+    heads, adapters = listed_kinds("head"), listed_kinds("adapter")
+    keys["heads"]["items"]["enum"] = list(heads)
+    parts["SeedCandidate"]["properties"]["head"]["enum"] = list(heads)
+    parts["AdapterRules"]["properties"]["kinds"]["items"]["enum"] = list(adapters)
+    values = {name: hyperparameter_schema(name) for name in known_hyperparameters()}
     parts["SeedCandidate"]["properties"]["values"] |= _only(values)
     keys["hyperparameters"] |= _only(
         {
@@ -73,8 +79,8 @@ def space_schema(algorithms: Iterable[str]) -> dict[str, Any]:
 
 def hyperparameter_schema(name: str) -> dict[str, Any]:
     """What a value of a hyperparameter may be, in the words of JSON Schema."""
-    usual = KNOWN_HYPERPARAMETERS[name]
-    found: dict[str, Any] = {"description": MEANINGS[name], **_kind(usual)}
+    usual = known_hyperparameters()[name]
+    found: dict[str, Any] = {"description": meanings()[name], **_kind(usual)}
     if name in CHOICES:
         found["enum"] = list(CHOICES[name])
     if name in RANGES:

@@ -14,7 +14,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from evo_mtl.documents import Section, read_yaml, validate
 from evo_mtl.errors import ConfigError
-from evo_mtl.genome.genome import HEAD_KINDS, LATER_HYPERPARAMETERS, Value
+from evo_mtl.genome.genome import LATER_HYPERPARAMETERS, Value
+from evo_mtl.genome.kinds import Role, hyperparameters_of_kinds, listed_kinds
 from evo_mtl.registry import suggestion
 
 DATA_HYPERPARAMETERS = (
@@ -52,11 +53,15 @@ KNOWN_HYPERPARAMETERS: dict[str, Value] = {
     "epochs": 4,
     "norm": "train",
     "head_start": "ridge",
-    "adapter_width": 32,
-    "projection_width": 1000,
     **LATER_HYPERPARAMETERS,
 }
-"""Every hyperparameter there is, with the value it has where a space does not list it."""
+"""Every hyperparameter but those of kinds of components, with the value it has where a space does not list it."""
+
+
+def known_hyperparameters() -> dict[str, Value]:
+    """Every hyperparameter there is, with the value it has where a space does not list it."""
+    return KNOWN_HYPERPARAMETERS | {name: one.usual for name, one in hyperparameters_of_kinds().items()}
+
 
 CHOICES = {
     "optimizer": ("sgd", "adamw"),
@@ -173,12 +178,27 @@ class TapRules(Section):
 
 
 class AdapterRules(Section):
-    """Where adapters may be put in; their width is the hyperparameter ``adapter_width``."""
+    """Where adapters may be put in, and of which kinds."""
 
     insert: bool = Field(True, description="whether mutations put in adapters")
+    kinds: tuple[str, ...] = Field(
+        ("bottleneck",), min_length=1, description="of which kinds; a new one's is drawn evenly"
+    )
     stages: Literal["groups", "all"] = Field(
         "groups", description="behind which stages: ends of groups, or all"
     )
+
+    @model_validator(mode="after")
+    def _kinds_are_known(self) -> Self:
+        for kind in self.kinds:
+            _check_kind(kind, "adapter")
+        return self
+
+
+def _check_kind(kind: str, role: Role) -> None:
+    known = listed_kinds(role)
+    if kind not in known:
+        raise ValueError(f"unknown {role} {kind!r}{suggestion(kind, known)}; known: {', '.join(known)}")
 
 
 class Objective(Section):
@@ -345,8 +365,7 @@ class SeedCandidate(Section):
 
     @model_validator(mode="after")
     def _head_is_known(self) -> Self:
-        if self.head not in HEAD_KINDS:
-            raise ValueError(f"unknown head {self.head!r}{suggestion(self.head, HEAD_KINDS)}")
+        _check_kind(self.head, "head")
         return self
 
 
@@ -393,8 +412,7 @@ class SearchSpace(Section):
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         for kind in self.heads:
-            if kind not in HEAD_KINDS:
-                raise ValueError(f"heads: unknown head {kind!r}{suggestion(kind, HEAD_KINDS)}")
+            _check_kind(kind, "head")
         for name, listed in self.hyperparameters.items():
             check_values(name, listed.values)
         for seed in self.seeds:
@@ -436,23 +454,23 @@ class SearchSpace(Section):
     def default(self, name: str) -> Value:
         """A hyperparameter's starting value."""
         listed = self.hyperparameters.get(name)
-        return KNOWN_HYPERPARAMETERS[name] if listed is None else listed.default
+        return known_hyperparameters()[name] if listed is None else listed.default
 
     def defaults(self) -> dict[str, Value]:
         """Every hyperparameter's starting value; of those that came later, only where the space names them."""
         named = {*self.hyperparameters, *(name for seed in self.seeds for name in seed.values)}
         unsaid = LATER_HYPERPARAMETERS.keys() - named
-        return {name: self.default(name) for name in KNOWN_HYPERPARAMETERS if name not in unsaid}
+        return {name: self.default(name) for name in known_hyperparameters() if name not in unsaid}
 
 
 def check_values(name: str, values: tuple[Value, ...], place: str = "") -> None:
     """Raises ``ValueError`` for an unknown hyperparameter or a value it cannot have."""
-    if name not in KNOWN_HYPERPARAMETERS:
+    known = known_hyperparameters()
+    if name not in known:
         raise ValueError(
-            f"{place}unknown hyperparameter {name!r}{suggestion(name, KNOWN_HYPERPARAMETERS)}; "
-            f"known: {', '.join(KNOWN_HYPERPARAMETERS)}"
+            f"{place}unknown hyperparameter {name!r}{suggestion(name, known)}; known: {', '.join(known)}"
         )
-    usual = KNOWN_HYPERPARAMETERS[name]
+    usual = known[name]
     for value in values:
         if name in CHOICES and value not in CHOICES[name]:
             raise ValueError(f"{place}{name}: {value!r} is not one of {', '.join(CHOICES[name])}")

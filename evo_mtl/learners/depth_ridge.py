@@ -6,8 +6,8 @@ import numpy as np
 
 from evo_mtl.learners.features import depth_taps, pooled_features
 from evo_mtl.learners.learner import Learned, Settings, TaskData
+from evo_mtl.network.closed_form import DEFAULT_ALPHAS, choose_ridge, fold_standardisation, standardise
 from evo_mtl.network.trunks import Trunk
-from evo_mtl.training.closed_form import DEFAULT_ALPHAS, choose_ridge, fold_standardisation, standardise
 
 
 def depth_ridge(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from evo_mtl.errors import CandidateError, TrunkError
 from evo_mtl.learners.learner import TaskData
-from evo_mtl.network.cost import num_parameters
 from evo_mtl.network.forward import CHUNK
+from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.network.pooling import pool
 from evo_mtl.network.trunks import Trunk
 from evo_mtl.seeding import generator

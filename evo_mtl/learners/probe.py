@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression
 
 from evo_mtl.learners.features import final_tap, pooled_features
 from evo_mtl.learners.learner import Learned, Settings, TaskData
+from evo_mtl.network.closed_form import standardise
 from evo_mtl.network.trunks import Trunk
-from evo_mtl.training.closed_form import standardise
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)
 """Inverse strengths ``C`` that are tried, from strong to weak."""

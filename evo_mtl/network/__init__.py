@@ -1,7 +1,8 @@
 """What a candidate is: tensors, modules and graphs.
 
 * ``trunks`` - pretrained models cut into stages
-* ``adapters``, ``heads``, ``multipath``, ``pooling``, ``projection`` - the other parts of a route
+* ``kinds`` - kinds of components, one module each; ``head``, ``projection``, ``closed_form`` - what heads share
+* ``pooling`` - what heads read
 * ``route`` - a task's model as a small graph with keys
 * ``assembly`` - from a genome to a route
 * ``folding`` - norms taken into convolutions where nothing is trained

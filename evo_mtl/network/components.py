@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from evo_mtl.errors import CorruptionError
-from evo_mtl.network.adapters import make_adapter
-from evo_mtl.network.folding import folded
-from evo_mtl.network.heads import Head
-from evo_mtl.network.multipath import MultipathHead
-from evo_mtl.network.trunks import stage_module
+from evo_mtl.network.kinds.kind import build, check, kind_of
 
-Read = Callable[[str], tuple[Mapping[str, Tensor], Mapping[str, Any]]]
-"""From a digest to a component's tensors and spec."""
+Check = Callable[[Mapping[str, Any], Mapping[str, Sequence[int]]], None]
 
 
-def build(spec: Mapping[str, Any]) -> nn.Module:
-    """A module of the spec's kind; its weights are still to be filled in.
+class Read(Protocol):
+    """Where components come from."""
 
-    A spec is plain data: ``{"kind": "stage", "trunk", "cut", "index"}``,
-    ``{"kind": "adapter", "form", "channels", "width"}``,
-    ``{"kind": "head", "in_features", "num_classes", "projection_width", "projection_seed"}`` or
-    ``{"kind": "multipath", "main": a head's spec without its kind, "widths"}``; a ``"dtype"`` besides says in which precision it is run when frozen (:func:`stored`).
-    """
-    arguments = {name: value for name, value in spec.items() if name not in ("kind", "dtype")}
-    match spec.get("kind"):
-        case "stage":
-            return stage_module(arguments["trunk"], arguments["cut"], arguments["index"])
-        case "adapter":
-            return make_adapter(
-                arguments["form"], arguments["channels"], arguments["width"], torch.Generator()
-            )
-        case "head":
-            return Head(**arguments)
-        case "multipath":
-            return MultipathHead(Head(**arguments["main"]), arguments["widths"])
-    raise CorruptionError(f"a component of unknown kind {spec.get('kind')!r}")
+    def __call__(
+        self, component: str, check: Check | None = None, /
+    ) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """Tensors and spec of the component of that digest.
+
+        ``check`` is given the spec and the tensors' shapes before any tensor is read; it raises ``ValueError``.
+        """
 
 
 def stored(
@@ -59,8 +42,7 @@ def stored(
 
 def load_module(read: Read, component: str) -> nn.Module:
     """A fresh float32 module with a component's weights, in eval mode, as training starts from it."""
-    tensors, spec = read(component)
-    return _filled(tensors, spec)
+    return _filled(*read(component, check))
 
 
 def frozen_module(read: Read, component: str, dtype: str | None = None) -> nn.Module:
@@ -73,8 +55,9 @@ def frozen_module(read: Read, component: str, dtype: str | None = None) -> nn.Mo
         component: Its digest.
         dtype: Instead of the precision its spec names.
     """
-    tensors, spec = read(component)
-    module = folded(_filled(tensors, spec)).requires_grad_(False)
+    tensors, spec = read(component, check)
+    module = _filled(tensors, spec)
+    module = kind_of(module).frozen(module).requires_grad_(False)
     return module.to(_PRECISIONS[dtype or spec.get("dtype", "float32")])
 
 

@@ -49,7 +49,7 @@ def mark(stages: Sequence[nn.Module]) -> None:
     Args:
         stages: From pixels onwards, in eval mode, each from activation to activation.
     """
-    found = [tuple(_candidates(stage)) for stage in stages]
+    found = [tuple(foldable(stage)) for stage in stages]
     last = max((i for i, folds in enumerate(found) if folds), default=-1)
     drawn = torch.Generator().manual_seed(torch_seed(0, "folding probe"))
     activation: Any = torch.randn(2, 3, PROBE_SIZE, PROBE_SIZE, generator=drawn)
@@ -64,7 +64,8 @@ def mark(stages: Sequence[nn.Module]) -> None:
         stage.folds = folds  # type: ignore[assignment]
 
 
-def _candidates(module: nn.Module, prefix: str = "") -> Iterator[Fold]:
+def foldable(module: nn.Module, prefix: str = "") -> Iterator[Fold]:
+    """Every convolution with the batch norm registered right behind it, whether or not it really follows."""
     before, before_name = None, ""
     for name, child in module.named_children():
         if (
@@ -74,7 +75,7 @@ def _candidates(module: nn.Module, prefix: str = "") -> Iterator[Fold]:
             and child.running_var is not None
         ):
             yield before_name, prefix + name
-        yield from _candidates(child, f"{prefix}{name}.")
+        yield from foldable(child, f"{prefix}{name}.")
         before, before_name = child, prefix + name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -81,19 +82,23 @@ class SharedRoutes:
         for route, places in zip(routes, wanted, strict=True):
             keys = {INPUT: route.input.key, **dict(enumerate(route.keys()))}
             places = list(places)
-            for i in sorted(missing_behind(route, places, lambda j: keys[j] in known)):  # noqa: B023
-                if i == INPUT:
-                    raw = torch.from_numpy(padded(batches[route.input.size])).to(self.modules.device)
-                    known[keys[i]] = route.input.first(raw)
-                else:
-                    node = route.nodes[i]
-                    module = self.modules[node.component] if node.component else None
-                    inputs = [known[keys[j]] for j in node.inputs]
-                    known[keys[i]] = apply(node, module, inputs)
-            results.append({i: rows(known[keys[i]], slice(0, count)) for i in places})
+            outputs = {i: known[key] for i, key in keys.items() if key in known}
+            walk(route, places, outputs, partial(self._run, route, batches))
+            known |= {keys[i]: output for i, output in outputs.items()}
+            results.append({i: rows(outputs[i], slice(0, count)) for i in places})
             needed = later.pop()
             known = {key: output for key, output in known.items() if key in needed}
         return results
+
+    def _run(
+        self, route: Route, batches: Mapping[int, np.ndarray], i: int, inputs: Sequence[Activation]
+    ) -> Activation:
+        if i == INPUT:
+            raw = torch.from_numpy(padded(batches[route.input.size])).to(self.device)
+            return route.input.first(raw)
+        node = route.nodes[i]
+        module = self.modules[node.component] if node.component else None
+        return apply(node, module, inputs)
 
     def logits(self, routes: Sequence[Route], batches: Mapping[int, np.ndarray]) -> list[Tensor]:
         """Calibrated logits ``(N, K)`` of each route for any number of examples.
@@ -117,6 +122,7 @@ def run_dynamic(
     modules: Modules,
     own: Mapping[str, nn.Module],
     known: Mapping[int, Activation],
+    place: int | None = None,
 ) -> Tensor:
     """Logits of a candidate for one batch, from what is known of it.
 
@@ -127,11 +133,13 @@ def run_dynamic(
         modules: Frozen components.
         own: Slot to the module that the candidate trains or fits.
         known: Place to its rows for this batch: the frontier, or ``INPUT`` alone.
+        place: Of another node than the last whose output is wanted.
     """
     outputs = dict(known)
-    last = len(route.nodes) - 1
-    for i in sorted(missing_behind(route, (last,), known.__contains__)):
-        node, inputs = route.nodes[i], [outputs[j] for j in route.nodes[i].inputs]
+    wanted = len(route.nodes) - 1 if place is None else place
+
+    def run(i: int, inputs: Sequence[Activation]) -> Activation:
+        node = route.nodes[i]
         if node.open:
             module: nn.Module | None = own[node.slot]
         elif node.component is None:
@@ -140,8 +148,10 @@ def run_dynamic(
             through = main_tensor(inputs[0]).requires_grad
             module = modules.passing(node.component) if through else modules[node.component]
         with _precision(node, modules.device.type):
-            outputs[i] = apply(node, module, inputs)
-    return outputs[last]
+            return apply(node, module, inputs)
+
+    walk(route, (wanted,), outputs, run)
+    return outputs[wanted]
 
 
 AUTOCAST = ("cuda",)
@@ -168,6 +178,25 @@ def padded(batch: np.ndarray) -> np.ndarray:
     if missing == 0:
         return np.array(batch)  # a copy: kept arrays are read-only, and torch wants its own
     return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)])
+
+
+def walk(
+    route: Route,
+    places: Iterable[int],
+    outputs: dict[int, Activation],
+    run: Callable[[int, Sequence[Activation]], Activation],
+) -> None:
+    """Runs every node that the wanted ones are computed from, each once, in order; the one way through a route.
+
+    Args:
+        route: Whose nodes are run.
+        places: Of the wanted ones.
+        outputs: What is known already, by place; what is computed is added.
+        run: From a place and the outputs of its inputs to its output.
+    """
+    for i in sorted(missing_behind(route, places, outputs.__contains__)):
+        inputs = () if i == INPUT else route.nodes[i].inputs
+        outputs[i] = run(i, [outputs[j] for j in inputs])
 
 
 def missing_behind(route: Route, places: Iterable[int], there: Callable[[int], bool]) -> set[int]:

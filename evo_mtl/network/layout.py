@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from evo_mtl.genome.genome import AdapterGene
 from evo_mtl.network.inputs import Input, input_from_json
 
 
@@ -39,9 +40,10 @@ class TrunkLayout:
         """Spec of a stage's component."""
         return {"kind": "stage", "trunk": self.name, "cut": self.cut, "index": index}
 
-    def adapter_spec(self, stage: int, width: int) -> dict[str, Any]:
-        """Spec of an adapter's component behind a stage."""
-        return {"kind": "adapter", "form": self.kind, "channels": self.channels[stage], "width": width}
+    def adapter_spec(self, gene: AdapterGene) -> dict[str, Any]:
+        """Spec of an adapter's component."""
+        place = {"form": self.kind, "channels": self.channels[gene.stage]}
+        return {"kind": gene.kind, **place, **dict(gene.settings)}
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; :func:`layout_from_json` reads it back."""

@@ -17,14 +17,13 @@ from evo_mtl.errors import CorruptionError, InputError, RunError
 from evo_mtl.evolution.candidate import OWN_ROUTE
 from evo_mtl.evolution.outcome import Status
 from evo_mtl.genome.genome import genome_from_json
+from evo_mtl.genome.kinds import KINDS
 from evo_mtl.network.route import route_from_json
 from evo_mtl.plain import restore
 from evo_mtl.registry import suggestion
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import open_run
 from evo_mtl.telling.hindsight import hindsight
-
-BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def summarize(path: str | Path) -> dict[str, Any]:
@@ -307,6 +306,8 @@ def num_learnable(store: ComponentStore, component: str) -> int:
         raise CorruptionError(f"{path}: missing") from None
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptionError(f"{path}: {error}") from error
-    if spec.get("kind") in ("head", "multipath"):
-        return sum(size for name, size in sizes.items() if name.rpartition(".")[2] in ("weight", "bias"))
-    return sum(size for name, size in sizes.items() if not name.endswith(BUFFERS))
+    kind = spec.get("kind")
+    if kind not in KINDS:
+        raise CorruptionError(f"{path}: a component of unknown kind {kind!r:.60}")
+    buffers = KINDS.get(kind).buffers
+    return sum(size for name, size in sizes.items() if name.rpartition(".")[2] not in buffers)

@@ -15,7 +15,7 @@ from evo_mtl.evolution.outcome import OK, Notes, failed
 from evo_mtl.evolution.population import Founder
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.files import digest
-from evo_mtl.genome.genome import Genome
+from evo_mtl.genome.genome import AdapterGene, Genome
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.sampling import random_genome, seed_genome
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
@@ -77,6 +77,11 @@ def trunk_layout() -> TrunkLayout:
         input=Pixels(0, (0.5,) * 3, (0.2,) * 3),
         stage_names=tuple(f"stage {i}" for i in range(len(facts.channels))),
     )
+
+
+def bottleneck(stage: int, width: int, component: str | None = None, open: bool = True) -> AdapterGene:
+    """The gene of a bottleneck."""
+    return AdapterGene(stage, "bottleneck", (("width", width),), component, open)
 
 
 def a_genome(space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator, mutations: int = 3) -> Genome:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from torch import nn
 
 _BOUNDS = (1e-3, 1e3)
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -66,6 +67,13 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
             right = low + _GOLDEN * (high - low)
             loss_right = loss(right)
     return min(max(math.exp((low + high) / 2), _BOUNDS[0]), _BOUNDS[1])
+
+
+def calibrate(head: nn.Module, logits: np.ndarray, labels: np.ndarray) -> float:
+    """Sets a head's temperature from its validation logits ``(N, K)`` (Guo 2017); returns it."""
+    temperature = fit_temperature(logits, labels)
+    head.get_buffer("temperature").fill_(temperature)
+    return temperature
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:

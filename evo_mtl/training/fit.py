@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.genome.genome import Genome
-from evo_mtl.network.heads import Head
-from evo_mtl.network.multipath import ROUTER_SHARE, MultipathHead
+from evo_mtl.network.kinds.kind import head_kind, spec_of
 from evo_mtl.training.inputs import Gathered, Inputs
 from evo_mtl.training.open_part import OpenPart, Snapshot
 from evo_mtl.training.optimizers import learning_rates, make_optimizer, set_learning_rate
@@ -186,13 +185,9 @@ class _Steps:
 
     def __init__(self, part: OpenPart, genome: Genome) -> None:
         self._part = part
-        routers = [m.router for m in part.own.values() if isinstance(m, MultipathHead)]
-        slow = [p for router in routers for p in router.parameters()]
-        apart = {id(p) for p in slow}
-        trained = [p for module in part.own.values() for p in module.parameters() if p.requires_grad]
-        usual = [p for p in trained if id(p) not in apart]
-        self._optimizer = make_optimizer(genome, usual, slow, ROUTER_SHARE)
-        self._clipped = [usual, slow] if slow else [usual]
+        groups = part.groups
+        self._optimizer = make_optimizer(genome, groups)
+        self._clipped = [group.parameters for group in groups]
         self._smoothing: float = genome["label_smoothing"]
         self._clip: float = genome["clip_norm"]
 
@@ -264,18 +259,15 @@ class _Track:
 
 
 def _condensed(parts: Sequence[OpenPart], inputs: Sequence[Inputs]) -> tuple[list[OpenPart], list[Inputs]]:
-    """Heads on gathered taps as linear maps of taps that are standardised once; anything else as it is.
-
-    Standardisation treats every number by itself, so no bit depends on when it is done.
-    """
+    """Where only heads are open, on gathered taps: what they all do first is done once; anything else as it is."""
     heads = [part.own["head"] for part in parts if set(part.own) == {"head"}]
-    plain = [h for h in heads if isinstance(h, Head) and h.projection is None and h.temperature == 1]
     gathered = [each for each in inputs if isinstance(each, Gathered)]
-    if len(plain) < len(parts) or len(gathered) < len(inputs):
-        return list(parts), list(inputs)
-    first = plain[0]
-    if not all(torch.equal(h.mean, first.mean) and torch.equal(h.scale, first.scale) for h in plain):
+    if len(heads) < len(parts) or len(gathered) < len(inputs):
         return list(parts), list(inputs)
     with torch.no_grad():
-        ready = [Gathered(each.place, first.features(each.matrix)) for each in gathered]
-    return [replace(part, own={"head": head.linear}) for part, head in zip(parts, plain)], [*ready]
+        found = head_kind(spec_of(heads[0])["kind"]).condense(heads)
+        if found is None:
+            return list(parts), list(inputs)
+        first, rest = found
+        ready = [Gathered(each.place, first(each.matrix)) for each in gathered]
+    return [replace(part, own={"head": head}) for part, head in zip(parts, rest, strict=True)], [*ready]

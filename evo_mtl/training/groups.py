@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.files import canonical_json
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS
 from evo_mtl.network.assembly import assemble
+from evo_mtl.network.kinds.kind import kind_named
 from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.network.specs import open_specs
 from evo_mtl.training.optimizers import optimizer_kind
-from evo_mtl.training.own import in_features
 
 LARGEST = 8
 """Members of a group at most: twice as many gain a tenth more at best, and one worker would have them all."""
@@ -36,9 +37,8 @@ def stackable(
     """
     alike: dict[Hashable, list[int]] = {}
     for place, candidate in enumerate(candidates):
-        genome = candidate.genome
-        key = _shape(genome, layout) if _pays(genome, layout, num_classes) else ("alone", place)
-        alike.setdefault(key, []).append(place)
+        shape = _shape(candidate.genome, layout, num_classes)
+        alike.setdefault(("alone", place) if shape is None else shape, []).append(place)
     groups = [part for places in alike.values() for part in _parts(places)]
     return tuple(sorted(groups))
 
@@ -50,38 +50,23 @@ def _parts(places: Sequence[int]) -> list[tuple[int, ...]]:
     return [tuple(places[a:b]) for a, b in itertools.pairwise(cuts)]
 
 
-def _shape(genome: Genome, layout: TrunkLayout) -> Hashable:
+def _shape(genome: Genome, layout: TrunkLayout, num_classes: int) -> Hashable | None:
+    """What members of a group have in common; ``None`` for a genome that is best tried alone."""
+    if not genome.head.trained:
+        return None
     route = assemble(genome, layout)
+    specs = open_specs(genome, layout, num_classes)
+    opened = [specs[node.slot] for node in route.nodes if node.open]
+    batch, side = genome["batch_size"], genome.image_size
+    ways = [(kind_named(spec["kind"]).together, spec) for spec in opened]
+    if any(way is None or not way.pays(spec, batch, side) for way, spec in ways):
+        return None
     nodes = tuple(replace(node, component=None) if node.open else node for node in route.nodes)
-    widths = tuple(gene.width for gene in genome.adapters)
-    data = tuple(genome[name] for name in DATA_HYPERPARAMETERS)
     return (
         replace(route, nodes=nodes),
-        widths,
-        data,
-        genome["batch_size"],
+        tuple(map(canonical_json, opened)),
+        tuple(genome[name] for name in DATA_HYPERPARAMETERS),
+        batch,
         genome["epochs"],
         optimizer_kind(genome),
     )
-
-
-HEAD_NUMBERS: Mapping[int, int] = MappingProxyType({16: 20_480, 32: 20_480, 64: 20_480})
-"""Batch size to the most weights of a head (numbers read times classes) for which groups are formed: up to there
-two heads together were 1.2 times as fast as one by one or more, eight 1.8 times; with 128,000 weights they
-were slower (``scripts/benchmark_speed batched``)."""
-
-ADAPTER_PIXELS = 32 * 48**2
-"""Pixels of a batch (batch size times image side squared) up to which candidates with open adapters are grouped: two
-trials together were 1.1 times as fast there, four up to 1.6 times; the larger the batch, the less
-frozen stages gain from a still larger one (``scripts/benchmark_speed batched``)."""
-
-
-def _pays(genome: Genome, layout: TrunkLayout, num_classes: int) -> bool:
-    if not genome.head.trained or genome.paths or any(gene.open for gene in genome.stages):
-        return False
-    batch = genome["batch_size"]
-    limits = [numbers for size, numbers in HEAD_NUMBERS.items() if batch <= size]
-    if not limits or in_features(genome, layout) * num_classes > limits[0]:
-        return False
-    adapted = any(gene.open for gene in genome.adapters)
-    return not adapted or batch * genome.image_size**2 <= ADAPTER_PIXELS

@@ -9,12 +9,12 @@ from evo_mtl.evolution.looks import Look, LookRequest
 from evo_mtl.files import digest
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.assembly import assemble
+from evo_mtl.network.closed_form import choose_ridge, ridge_multiply_adds, standardise
 from evo_mtl.network.cost import line_multiply_adds
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import Route
 from evo_mtl.seeding import generator
 from evo_mtl.training import metrics
-from evo_mtl.training.closed_form import choose_ridge, ridge_multiply_adds, standardise
 from evo_mtl.training.kept import frozen_pass
 from evo_mtl.training.trial import Bench
 
@@ -75,8 +75,7 @@ def _training_images(genome: Genome, max_images: int, bench: Bench) -> tuple[np.
 
 def look_work(genome: Genome, num_train: int, num_validation: int, layout: TrunkLayout) -> tuple[int, float]:
     """Images presented and planned multiply-adds of a look."""
-    adapters = tuple((gene.stage, gene.width) for gene in genome.adapters)
-    forward = sum(line_multiply_adds(layout, genome.depth, adapters, genome.image_size))
+    forward = sum(line_multiply_adds(layout, genome.depth, genome.adapters, genome.image_size))
     widths = [layout.channels[tap.stage] for tap in genome.taps]
     solved = sum(ridge_multiply_adds(num_train, width) for width in (*widths, sum(widths)))
     images = num_train + num_validation

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evo_mtl.network.folding import folded
 from evo_mtl.network.forward import CHUNK, SharedRoutes, run_dynamic
+from evo_mtl.network.kinds.kind import Group, kind_of
 from evo_mtl.network.route import Route
 from evo_mtl.training.inputs import Inputs
 
@@ -45,16 +45,30 @@ class OpenPart:
         for module in self.own.values():
             module.eval()
 
-    @torch.no_grad()
+    @property
+    def groups(self) -> list[Group]:
+        """What is trained, by the share of the learning rate that it is trained at."""
+        found: dict[float, list[nn.Parameter]] = {}
+        for module in self.own.values():
+            for group in kind_of(module).groups(module):
+                found.setdefault(group.share, []).extend(group.parameters)
+        return [Group(parameters, share) for share, parameters in found.items()]
+
     def all_logits(self, frontier: Inputs) -> np.ndarray:
         """Logits ``(N, K)`` in eval mode, in chunks of the one fixed size, the last one padded."""
+        return self.all_outputs(frontier, len(self.route.nodes) - 1)
+
+    @torch.no_grad()
+    def all_outputs(self, frontier: Inputs, place: int) -> np.ndarray:
+        """What the node at a place gives, ``(N, ...)``, as :meth:`all_logits`."""
         self.eval()
-        frozen = replace(self, own={slot: folded(module) for slot, module in self.own.items()})
-        parts = []
+        own = {slot: kind_of(module).frozen(module) for slot, module in self.own.items()}
+        shared, parts = self.shared, []
         for start in range(0, len(frontier), CHUNK):
             index = np.arange(start, min(start + CHUNK, len(frontier)))
             padded = np.concatenate([index, np.full(CHUNK - len(index), index[-1])])
-            parts.append(frozen.logits(frontier[padded])[: len(index)].cpu().numpy())
+            found = run_dynamic(self.route, shared.modules, own, frontier[padded], place)
+            parts.append(found[: len(index)].cpu().numpy())
         return np.concatenate(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,27 +11,24 @@ import torch
 from torch import Tensor, nn
 
 from evo_mtl.genome.genome import Genome
+from evo_mtl.network.kinds.kind import Group
 
 BETA2, EPSILON = 0.999, 1e-8
 
 
-def make_optimizer(
-    genome: Genome, parameters: Sequence[nn.Parameter], slow: Sequence[nn.Parameter] = (), share: float = 1.0
-) -> torch.optim.Optimizer:
+def make_optimizer(genome: Genome, trained: Iterable[Group]) -> torch.optim.Optimizer:
     """The genome's optimiser; weight decay acts on matrices and kernels, not on norms and biases.
 
     Args:
         genome: Its training hyperparameters are read.
-        parameters: What is trained at the learning rate.
-        slow: What is trained at a share of it.
-        share: That share.
+        trained: What is trained.
     """
     groups: list[dict[str, Any]] = [
-        {"params": kind, "weight_decay": decay, "share": part}
-        for trained, part in ((parameters, 1.0), (slow, share))
+        {"params": kind, "weight_decay": decay, "share": group.share}
+        for group in trained
         for kind, decay in (
-            ([p for p in trained if p.ndim > 1], genome["weight_decay"]),
-            ([p for p in trained if p.ndim <= 1], 0.0),
+            ([p for p in group.parameters if p.ndim > 1], genome["weight_decay"]),
+            ([p for p in group.parameters if p.ndim <= 1], 0.0),
         )
     ]
     rate, momentum = genome["learning_rate"], genome["momentum"]

@@ -1,23 +1,17 @@
-"""The modules that belong to one candidate alone, and the specs of the components they become."""
+"""The modules that belong to one candidate alone."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import nn
 
 from evo_mtl.evolution.candidate import Candidate
-from evo_mtl.genome.genome import Genome
-from evo_mtl.network.adapters import ConvAdapter, TokenAdapter, make_adapter
 from evo_mtl.network.forward import SharedRoutes
-from evo_mtl.network.heads import Head
+from evo_mtl.network.kinds.kind import head_kind, new, open_for_training
 from evo_mtl.network.layout import TrunkLayout
-from evo_mtl.network.multipath import MultipathHead
-from evo_mtl.network.route import Node, Route
+from evo_mtl.network.route import Route
+from evo_mtl.network.specs import open_specs
 from evo_mtl.seeding import torch_seed
-from evo_mtl.training.heads import new_head
-from evo_mtl.training.multipath import head_spec, multipath_head, multipath_spec, taps_width
 
 
 def own_modules(
@@ -33,47 +27,20 @@ def own_modules(
         seed: The run's seed.
         shared: Where components come from, and where modules go.
     """
+    projection = torch_seed(seed, *candidate.address, "projection")
+    specs = open_specs(candidate.genome, layout, num_classes, projection)
     own: dict[str, nn.Module] = {}
     for node in route.nodes:
         if not node.open:
             continue
-        if node.component is not None:
-            module = shared.modules.fresh(node.component)
-            if node.slot == "head" and candidate.genome.paths:
-                module = multipath_head(module, candidate.genome, layout)
-        elif node.slot == "head":
-            drawn = torch_seed(seed, *candidate.address, "projection")
-            module = new_head(candidate.genome, in_features(candidate.genome, layout), num_classes, drawn)
+        spec = specs[node.slot]
+        if node.component is None:
+            drawn = torch.Generator().manual_seed(torch_seed(seed, *candidate.address, node.slot))
+            module = new(spec, drawn)
         else:
-            module = _fresh_adapter(candidate, node, layout, seed)
-        own[node.slot] = module.to(shared.device).requires_grad_(True)
-        if isinstance(module, MultipathHead):
-            module.main.requires_grad_(False)
+            module = shared.modules.fresh(node.component)
+            if node.operation == "head":
+                module = head_kind(spec["kind"]).inherit(module, spec)
+        own[node.slot] = module.to(shared.device)
+        open_for_training(own[node.slot])
     return own
-
-
-def _fresh_adapter(candidate: Candidate, node: Node, layout: TrunkLayout, seed: int) -> nn.Module:
-    stage = int(node.slot.removeprefix("adapter:"))
-    gene = next(gene for gene in candidate.genome.adapters if gene.stage == stage)
-    drawn = torch.Generator().manual_seed(torch_seed(seed, *candidate.address, node.slot))
-    module = make_adapter(layout.kind, layout.channels[stage], gene.width, drawn)
-    return module.to(memory_format=torch.channels_last)
-
-
-def in_features(genome: Genome, layout: TrunkLayout) -> int:
-    """Numbers a genome's head reads, of all its paths."""
-    return sum(taps_width(taps, layout) for taps in (genome.taps, *(path.taps for path in genome.paths)))
-
-
-def component_spec(node: Node, module: nn.Module, layout: TrunkLayout) -> dict[str, Any]:
-    """Spec of the component that an open slot's module becomes."""
-    if node.operation == "stage":
-        return layout.stage_spec(int(node.slot.removeprefix("stage:")))
-    if isinstance(module, MultipathHead):
-        return multipath_spec(module)
-    if node.operation == "adapter":
-        stage = int(node.slot.removeprefix("adapter:"))
-        assert isinstance(module, ConvAdapter | TokenAdapter)
-        return layout.adapter_spec(stage, len(module.down.weight))
-    assert isinstance(module, Head)
-    return head_spec(module)

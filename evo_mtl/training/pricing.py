@@ -7,12 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from evo_mtl.evolution.candidate import Cost
-from evo_mtl.genome.genome import LINEAR, MULTIPATH, NEAREST_MEAN, PROJECTED_RIDGE, Genome
-from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, stage_parameters
+from evo_mtl.genome.genome import Genome
+from evo_mtl.network.cost import (
+    adapter_parameters,
+    further_parts,
+    further_work,
+    line_multiply_adds,
+    stage_parameters,
+)
+from evo_mtl.network.kinds.kind import Spec, head_kind, parameters_of, work_of
 from evo_mtl.network.layout import TrunkLayout
-from evo_mtl.network.pooling import pooled_size
-from evo_mtl.training.closed_form import ridge_multiply_adds
-from evo_mtl.training.multipath import further_parts, further_work, multipath_head_cost
+from evo_mtl.network.specs import open_specs
 
 
 @dataclass(frozen=True)
@@ -58,19 +63,14 @@ class Pricing:
             until: The validation at which its training was given up; ``None`` for its end. What comes before
                 training is charged in full.
         """
-        adapters = tuple((gene.stage, gene.width) for gene in genome.adapters)
-        stages = line_multiply_adds(self.layout, genome.depth, adapters, genome.image_size)
-        head_parameters, head_work = self._head(genome)
+        stages = line_multiply_adds(self.layout, genome.depth, genome.adapters, genome.image_size)
+        head = open_specs(genome, self.layout, self.num_classes)["head"]
+        way, work = head_kind(genome.head.kind), work_of(head, ())
         first = genome.first_open if genome.head.trained else genome.depth
-        frozen, open_ = sum(stages[:first]), sum(stages[first:]) + head_work
-        finished = 0  # work of a finished head: run again for every batch, never trained
-        if genome.paths:
-            frozen += further_work(genome, self.layout)
-            finished = head_work
-            parameters, open_ = multipath_head_cost(genome, self.layout, self.num_classes)
-            head_parameters += parameters
+        frozen = sum(stages[:first]) + further_work(genome, self.layout)
+        open_, finished = sum(stages[first:]) + work.trained, work.fixed
 
-        looks = 1 if genome.head.component is None or genome.paths else 0
+        looks = 1 if genome.head.component is None or way.reads_again else 0
         views = genome.views if genome.head.trained else 1
         passes = genome["epochs"] if genome.head.trained else 0
         last = self.validations if until is None else until
@@ -81,14 +81,14 @@ class Pricing:
         answered = self.num_validation + (self.num_train if self.folds else 0)
         forward = self.num_train * looks * fits + answered * checks
         once = self.num_train * views + self.num_validation
-        parts = [*self._parts(genome), (None, head_parameters)]
+        parts = [*self._parts(genome), (None, parameters_of(head))]
         users = [(0 if component is None else self.users.get(component, 0)) for component, _ in parts]
         return Cost(
             images=trained + forward,
             multiply_adds=float(
                 frozen * once + finished * (trained + forward) + open_ * (3 * trained + forward)
             )
-            + self._solution(genome),
+            + self._solution(genome, head),
             active_parameters=sum(count for _, count in parts),
             added_parameters=sum(count for (_, count), n in zip(parts, users, strict=True) if n == 0),
             accounted_parameters=sum(
@@ -98,18 +98,12 @@ class Pricing:
             inference=float(frozen + finished + open_),
         )
 
-    def _solution(self, genome: Genome) -> float:
+    def _solution(self, genome: Genome, head: Spec) -> float:
         """Multiply-adds of the head's closed form, where it has one."""
-        kind = genome.head.kind
-        starts_solved = genome.head.component is None and genome["head_start"] == "ridge"
-        if kind in (NEAREST_MEAN, MULTIPATH) or (kind == LINEAR and not starts_solved):
-            return 0.0
-        width = sum(pooled_size(self.layout.channels[tap.stage], tap.grid) for tap in genome.taps)
-        if kind == PROJECTED_RIDGE:
-            width = genome["projection_width"]
+        solution = head_kind(genome.head.kind).solution
         kept = self.num_train - self.num_train // self.folds if self.folds else 0
-        copies = self.folds * ridge_multiply_adds(kept, width)
-        return ridge_multiply_adds(self.num_train, width) + copies
+        copies = self.folds * solution(head, genome, kept) if self.folds else 0
+        return solution(head, genome, self.num_train) + copies
 
     def _parts(self, genome: Genome) -> Iterator[tuple[str | None, int]]:
         """Component (``None`` for one of its own) and parameters of every stage and adapter, each once."""
@@ -118,15 +112,6 @@ class Pricing:
         for i, gene in enumerate(genome.stages):
             yield None if gene.open and own else gene.component, counts[i]
         for adapter in genome.adapters:
-            channels = self.layout.channels[adapter.stage]
-            count = adapter_parameters(self.layout.kind, channels, adapter.width)
+            count = adapter_parameters(self.layout, adapter)
             yield None if adapter.open and own else adapter.component, count
-        if genome.paths:
-            yield from further_parts(genome, self.layout)
-
-    def _head(self, genome: Genome) -> tuple[int, int]:
-        """Parameters and multiply-adds of the (main) head; a projection is named by its seed and costs work only."""
-        width = sum(pooled_size(self.layout.channels[tap.stage], tap.grid) for tap in genome.taps)
-        projected = genome["projection_width"] if genome.head.of_main == PROJECTED_RIDGE else 0
-        linear = (projected or width) * self.num_classes
-        return linear + self.num_classes, linear + width * projected
+        yield from further_parts(genome, self.layout)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate
@@ -22,22 +21,21 @@ from evo_mtl.evolution.outcome import OK, Notes, Outcome, failed, rejected
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.forward import SharedRoutes
-from evo_mtl.network.heads import Head
+from evo_mtl.network.kinds.kind import head_kind, spec_of
 from evo_mtl.network.layout import TrunkLayout
-from evo_mtl.network.multipath import MultipathHead
 from evo_mtl.network.route import INPUT, Route
+from evo_mtl.network.specs import in_features
 from evo_mtl.seeding import generator
 from evo_mtl.training import metrics
 from evo_mtl.training.arrays import ArrayCache
+from evo_mtl.training.calibration import calibrate
 from evo_mtl.training.fit import Fitted, Found, GivenUp, Member, fit_together
 from evo_mtl.training.folds import Fold
-from evo_mtl.training.heads import calibrate, solve_head
 from evo_mtl.training.images import TaskImages
 from evo_mtl.training.inputs import Gathered, Inputs, Unkept, choose
 from evo_mtl.training.kept import frontier
-from evo_mtl.training.multipath import ready_connectors
 from evo_mtl.training.open_part import OpenPart, Snapshot
-from evo_mtl.training.own import component_spec, in_features, own_modules
+from evo_mtl.training.own import own_modules
 from evo_mtl.training.spent import Spent
 
 Write = Callable[[Mapping[str, torch.Tensor], Mapping[str, Any]], str]
@@ -208,17 +206,10 @@ def prepare(
         validation, truth = choose(train[0], fold.left), labels[fold.left]
         train, labels = [choose(one, fold.kept) for one in train], labels[fold.kept]
         address = (*address, "fold", fold.number)
-    head = part.own["head"]
-    assert isinstance(head, Head | MultipathHead)
-    notes = Notes()
-    if isinstance(head, MultipathHead):
-        ready_connectors(head, _taps(part, train[0]))
-    if genome.head.component is None:
-        assert isinstance(head, Head)
-        with bench.spent.on("solve"):
-            notes = solve_head(head, genome, _taps(part, train[0]), labels)
-    else:
-        head.temperature.fill_(1.0)  # training sees plain logits; the child is calibrated anew
+    with bench.spent.on("solve"):
+        head, taps = part.own["head"], lambda: _taps(part, train[0])
+        chosen = head_kind(genome.head.kind).ready(head, genome, taps, labels)
+    notes = Notes(alpha=chosen.alpha, leave_one_out_error=chosen.leave_one_out_error)
     return Prepared(candidate, part, train, labels, validation, truth, address, notes)
 
 
@@ -278,11 +269,9 @@ def finish(prepared: Prepared, fitted: Found, truth: np.ndarray, bench: Bench) -
         notes = replace(notes, best=fitted.best)
     if not np.isfinite(fitted.logits).all():
         raise CandidateError("a validation logit is not a finite number")
-    head = prepared.part.own["head"]
-    assert isinstance(head, Head | MultipathHead)
     notes = replace(
         notes,
-        temperature=calibrate(head, fitted.logits, truth),
+        temperature=calibrate(prepared.part.own["head"], fitted.logits, truth),
         right=pack([given == truth for given in fitted.answers]),
     )
     return Outcome(OK, max(fitted.curve), fitted.curve, write_own(prepared, bench), notes)
@@ -293,9 +282,7 @@ def write_own(prepared: Prepared, bench: Bench) -> dict[str, str]:
     own = prepared.part.own
     with bench.spent.on("archive"):
         return {
-            node.slot: bench.write(
-                own[node.slot].state_dict(), component_spec(node, own[node.slot], bench.layout)
-            )
+            node.slot: bench.write(own[node.slot].state_dict(), spec_of(own[node.slot]))
             for node in prepared.part.route.nodes
             if node.open
         }
@@ -328,8 +315,7 @@ def _inputs(
 
 
 def _taps(part: OpenPart, train: Inputs) -> torch.Tensor:
-    """What the head reads of every training image, ``(N, D)``: the logits of a head that hands on its input."""
+    """What the head reads of every training image, ``(N, D)``."""
     if isinstance(train, Gathered):
         return train.matrix
-    reading = OpenPart(part.route, {**part.own, "head": nn.Identity()}, part.shared)
-    return torch.from_numpy(reading.all_logits(train)).to(part.shared.device)
+    return torch.from_numpy(part.all_outputs(train, len(part.route.nodes) - 2)).to(part.shared.device)

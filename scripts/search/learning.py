@@ -14,7 +14,7 @@ from evo_mtl.learners.answers import pack
 from evo_mtl.learners.comparison import Request, compute_row, task_data
 from evo_mtl.learners.fixed_split import SplitNetwork
 from evo_mtl.network.cost import stage_parameters
-from evo_mtl.network.trunks import build_trunk, multiply_adds, stage_modules
+from evo_mtl.network.trunks import build_trunk, stage_modules, work_in
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import load_batch, open_task, open_test
 from evo_mtl.training.metrics import score
@@ -67,7 +67,7 @@ def _row(work: Learning, task: TaskConfig, place: Place) -> dict[str, Any]:
 
 
 def _named(work: Learning, task: str, data: str, metric: str) -> dict[str, Any]:
-    first = torch.zeros(1, 3, work.size, work.size)
+    first, stages = torch.zeros(1, 3, work.size, work.size), stage_modules(work.trunk, "block")
     return {
         "method": work.method,
         "seed": work.seed,
@@ -76,7 +76,7 @@ def _named(work: Learning, task: str, data: str, metric: str) -> dict[str, Any]:
         "data": data,
         "metric": metric,
         "trunk_parameters": sum(stage_parameters(work.trunk, "block")),
-        "multiply_adds": float(sum(multiply_adds(stage_modules(work.trunk, "block"), first))),
+        "multiply_adds": float(sum(one.multiply_adds for one in work_in(stages, first))),
     }
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from evo_mtl.errors import InputError
-from evo_mtl.genome.genome import LINEAR
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS, KNOWN_HYPERPARAMETERS, SearchSpace
 from evo_mtl.registry import suggestion
 from evo_mtl.run.config import override
@@ -100,7 +99,7 @@ def _adapters(space: Data) -> Data:
 def _closed_form(space: Data) -> Data:
     """Every head is trained, and starts at zero; looks are left as they are."""
     fixed = _fixed(space, {"head_start": "zero"})
-    return fixed | {"heads": [LINEAR], "seeds": [{**seed, "head": LINEAR} for seed in fixed["seeds"]]}
+    return fixed | {"heads": ["linear"], "seeds": [{**seed, "head": "linear"} for seed in fixed["seeds"]]}
 
 
 def _taps(space: Data) -> Data:

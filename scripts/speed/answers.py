@@ -17,10 +17,10 @@ from evo_mtl.answering.model import Model, load
 from evo_mtl.archive.journal import Journal
 from evo_mtl.cli.text import table
 from evo_mtl.genome.genome import AdapterGene, Genome, genome_from_json, settle
-from evo_mtl.network.adapters import make_adapter
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import load_module
 from evo_mtl.network.cost import line_multiply_adds
+from evo_mtl.network.kinds.kind import new
 from evo_mtl.run.config import make_config
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.root import read_root
@@ -114,10 +114,9 @@ def with_own_ends(run: Path) -> Path:
                     next(module.parameters()).mul_(1.001 + 0.001 * number)
                 trained[f"stage:{stage}"] = store.write(module.state_dict(), layout.stage_spec(stage))
                 drawn = torch.Generator().manual_seed(number)
-                adapter = make_adapter(layout.kind, layout.channels[stage], 32, drawn)
-                spec = layout.adapter_spec(stage, 32)
-                trained[f"adapter:{stage}"] = store.write(adapter.state_dict(), spec)
-            genes = tuple(AdapterGene(stage, 32, open=False) for stage in stages)
+                spec = layout.adapter_spec(_adapter(stage))
+                trained[f"adapter:{stage}"] = store.write(new(spec, drawn).state_dict(), spec)
+            genes = tuple(map(_adapter, stages))
             changed: Genome = settle(replace(genome, adapters=genes), trained)
             route = assemble(changed, layout)
             closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
@@ -125,10 +124,14 @@ def with_own_ends(run: Path) -> Path:
     return copy
 
 
+def _adapter(stage: int) -> AdapterGene:
+    return AdapterGene(stage, "bottleneck", (("width", 32),), open=False)
+
+
 def ideal_ratio(model: Model, own: int) -> float:
     """Multiply-adds of separate models over those of routes that share all but their last ``own`` stages."""
     depth = len(model.layout.channels)
-    adapters = tuple((stage, 32) for stage in range(depth - own, depth)) if own else ()
+    adapters = tuple(map(_adapter, range(depth - own, depth)))
     size = model.route(model.tasks[0]).input.size
     work = line_multiply_adds(model.layout, depth, adapters, size)
     tasks, ends = len(model.tasks), sum(work[depth - own :]) if own else 0

@@ -22,8 +22,8 @@ from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import SearchSpace, SeedCandidate
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
-from evo_mtl.network.heads import Head
 from evo_mtl.network.inputs import Pixels
+from evo_mtl.network.kinds.kind import new
 from evo_mtl.network.route import INPUT, Node, Route
 from evo_mtl.testing.worlds import a_bench, a_trunk, write_task
 from evo_mtl.training.fit import Member, fit_together
@@ -68,12 +68,14 @@ def _head_row(
         Gathered(INPUT, torch.from_numpy(taps[:64])),
     )
     route = Route(Pixels(32, (), ()), (Node("head", (INPUT,), None, "head", True),))
-    shared = SharedRoutes(Modules(lambda _: ({}, {})))
+    shared = SharedRoutes(Modules(lambda name, check=None: ({}, {})))
+
+    spec = {"kind": "linear", "in_features": numbers, "num_classes": classes}
 
     def fit(numbers_of_members: range) -> None:
         made = [
             Member(
-                OpenPart(route, {"head": Head(numbers, classes)}, shared),
+                OpenPart(route, {"head": new(spec, torch.Generator())}, shared),
                 _genome(batch, RATES[i % len(RATES)]),
                 np.random.default_rng(i),
             )
@@ -108,7 +110,9 @@ def _adapter_rows(members: list[int], rounds: int, quick: bool) -> Iterator[dict
             space = parse(SearchSpace, {"name": "a", "seeds": [seed.model_dump(mode="json")]})
             plain = seed_genome(seed, space, facts)
             places = layout.group_ends[-4:-2]
-            adapted = replace(plain, adapters=tuple(AdapterGene(place, 16) for place in places))
+            adapted = replace(
+                plain, adapters=tuple(AdapterGene(place, "bottleneck", (("width", 16),)) for place in places)
+            )
             candidates = [
                 Candidate("task", 0, i, None, "a", adapted.with_values({"learning_rate": RATES[i % 4] / 10}))
                 for i in range(max(members))

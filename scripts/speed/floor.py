@@ -128,8 +128,7 @@ def _open_work(
     genome: Genome, layout: TrunkLayout, num_train: int, num_validation: int, classes: int, validations: int
 ) -> float:
     """Planned multiply-adds of the open part, as a candidate is priced: three passes' worth a trained image."""
-    adapters = tuple((gene.stage, gene.width) for gene in genome.adapters)
-    stages = line_multiply_adds(layout, genome.depth, adapters, genome["image_size"])
+    stages = line_multiply_adds(layout, genome.depth, genome.adapters, genome["image_size"])
     work = sum(stages[genome.first_open :]) + in_features(genome, layout) * classes
     looks = num_train if genome.head.component is None else 0
     images = 3 * num_train * genome["epochs"] + looks + num_validation * (validations + 1)

@@ -13,7 +13,8 @@ from evo_mtl.archive.store import ComponentStore
 from evo_mtl.documents import parse
 from evo_mtl.engines.workbench import BenchPlan
 from evo_mtl.evolution.candidate import Candidate
-from evo_mtl.genome.genome import AdapterGene, Genome
+from evo_mtl.genome.genome import Genome
+from evo_mtl.genome.mutation import new_adapter
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import SearchSpace, SeedCandidate, TrunkChoice, TrunkFacts
 from evo_mtl.network.layout import TrunkLayout
@@ -54,7 +55,7 @@ class Place:
         seed = SeedCandidate(name="a", depth=depth, open_from=open_from, taps=taps, values=wanted)  # type: ignore[arg-type]
         space = parse(SearchSpace, {"name": "a", "seeds": [seed.model_dump(mode="json")]})
         genome = seed_genome(seed, space, self.facts)
-        genes = tuple(AdapterGene(stage, int(wanted["adapter_width"])) for stage in adapters)
+        genes = tuple(new_adapter("bottleneck", stage, wanted) for stage in adapters)
         return replace(genome, adapters=genes, boundary=min([open_from, *(g.stage for g in genes)]))
 
 

@@ -78,7 +78,7 @@ def test_nothing_that_another_route_uses_is_ever_trained(algorithm: str, mutatio
                 assert locked.isdisjoint(written)
                 trained += len(written)
     assert len(everything) > 300
-    assert trained > 100
+    assert trained > 50
 
 
 @pytest.mark.parametrize("algorithm", BY_PARENTS)

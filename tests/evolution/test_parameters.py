@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from evo_mtl.evolution.parameters import choices, genome_of, on_root_trunk, parameters_of
-from evo_mtl.genome.genome import AdapterGene, Genome, Value, essence, illegality
+from evo_mtl.genome.genome import Genome, Value, essence, illegality
 from evo_mtl.genome.sampling import random_genome, seed_genome
 from evo_mtl.genome.space import SearchSpace, TrunkFacts, known_spaces, read_space
-from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts
+from evo_mtl.testing.genomes import a_genome, a_space, bottleneck, trunk_facts
 
 STAGES = {"boundaries": [0, 2, 4], "depths": [3, 5, 6, 8]}
 SPACES = {
@@ -106,4 +106,4 @@ def test_a_genome_with_anothers_weights_is_not_on_the_root_trunk() -> None:
     stages = (replace(genome.stages[0], component="another"), *genome.stages[1:])
     assert not on_root_trunk(replace(genome, stages=stages), facts)
     assert not on_root_trunk(replace(genome, head=replace(genome.head, component="kept")), facts)
-    assert not on_root_trunk(replace(genome, adapters=(AdapterGene(1, 8, "kept", open=False),)), facts)
+    assert not on_root_trunk(replace(genome, adapters=(bottleneck(1, 8, "kept", open=False),)), facts)

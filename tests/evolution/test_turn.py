@@ -24,11 +24,11 @@ from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.testing.genomes import a_space, a_world, played, told, trunk_facts
 
 GOLDENS = {
-    "mu2net": "fa369e1201a789b112b9475026b708c007eba5d450e4302f6954aac5f0b15f26",
-    "mu2net_plus": "d198d3dfce0bce503e710461475da8fd7496f44bf2ca7b4e27c14abd67adcda8",
-    "regularized_evolution": "c93009e8531c4bfe1de06844fbd383802753c4a673859bd1a537210d6bb498f4",
-    "nsga2": "05985b3681ad1c8e6c8b3d36961612fc05b53b053c7ebcfc3d5d98126bb1d1d6",
-    "random": "13fc003d198b5b4bb5d1f86ba65275fb9ff754c6fb71da5d2914f92adb9a19da",
+    "mu2net": "654a77bfbe50ab550ccb7d4722aee9b610a96e542c877470b3af41311c313f67",
+    "mu2net_plus": "47de589f59911b52234cd2431908e6240687d7d90bab2fa50026d249fcca9880",
+    "regularized_evolution": "fbf6911ed212876b992f8c90e329309f017aec0e5017027867ec0e63bcaf33c9",
+    "nsga2": "b83e5bfe26c2973e3cfe63c3ce723727ccaf08c200d6b89924671030237d7d01",
+    "random": "5dac881aa9fb2f264a1cf2025db116e0e0d58f1d8a7f4eaba0f977ca3452293b",
 }
 
 BY_PARENTS = ("mu2net", "mu2net_plus", "regularized_evolution", "nsga2")

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from evo_mtl.genome.genome import (
-    HEAD_KINDS,
-    AdapterGene,
     Genome,
     HeadGene,
     StageGene,
@@ -21,13 +19,14 @@ from evo_mtl.genome.genome import (
     illegality,
     settle,
 )
+from evo_mtl.genome.kinds import listed_kinds
 from evo_mtl.genome.sampling import random_genome, seed_genome
-from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts
+from evo_mtl.testing.genomes import a_genome, a_space, bottleneck, trunk_facts
 
 GENOME = Genome(
     boundary=1,
     stages=(StageGene("a" * 64), StageGene("b" * 64, open=True)),
-    adapters=(AdapterGene(0, 8), AdapterGene(1, 16, "c" * 64, open=False)),
+    adapters=(bottleneck(0, 8), bottleneck(1, 16, "c" * 64, open=False)),
     taps=(TapGene(0, 2), TapGene(1)),
     head=HeadGene("linear", "d" * 64),
     hyperparameters=(("image_size", 48), ("learning_rate", 0.001), ("nesterov", False), ("norm", "train")),
@@ -35,7 +34,7 @@ GENOME = Genome(
 
 
 def test_the_digest_of_a_genome_is_the_one_that_runs_on_disk_were_written_with() -> None:
-    assert GENOME.digest() == "2366ff0aa410db05a1b0f64c2d21ad09b57fce5ef086467579104a8a87ef04b8"
+    assert GENOME.digest() == "8501ff8bccb4b9bc97193a9db564683de7730b2282745a5fb8671afb42c34028"
 
 
 def test_every_genome_comes_back_from_json_equal_with_an_equal_digest(rng: np.random.Generator) -> None:
@@ -60,9 +59,9 @@ def test_different_genomes_have_different_digests(rng: np.random.Generator) -> N
         ({"stages": ()}, "at least one stage"),
         ({"boundary": 3}, "outside 0 … 2"),
         ({"boundary": 2}, "a stage below the boundary is open"),
-        ({"adapters": (AdapterGene(1, 8), AdapterGene(0, 8))}, "sorted"),
-        ({"adapters": (AdapterGene(1, 8), AdapterGene(1, 16))}, "one a stage"),
-        ({"adapters": (AdapterGene(2, 8),)}, "inside the route"),
+        ({"adapters": (bottleneck(1, 8), bottleneck(0, 8))}, "sorted"),
+        ({"adapters": (bottleneck(1, 8), bottleneck(1, 16))}, "one a stage"),
+        ({"adapters": (bottleneck(2, 8),)}, "inside the route"),
         ({"taps": ()}, "at least one"),
         ({"taps": (TapGene(1), TapGene(0))}, "sorted"),
         ({"taps": (TapGene(1), TapGene(1))}, "distinct"),
@@ -78,8 +77,8 @@ def test_an_illegal_genome_is_told_in_words(change: dict, complaint: str) -> Non
 def test_an_open_adapter_below_the_boundary_is_illegal() -> None:
     stages = (*(StageGene("a" * 64) for _ in range(3)),)
     frozen = replace(GENOME, stages=stages, boundary=2, adapters=(), taps=(TapGene(2),))
-    assert illegality(replace(frozen, adapters=(AdapterGene(1, 8),))) is None
-    assert "below the boundary" in (illegality(replace(frozen, adapters=(AdapterGene(0, 8),))) or "")
+    assert illegality(replace(frozen, adapters=(bottleneck(1, 8),))) is None
+    assert "below the boundary" in (illegality(replace(frozen, adapters=(bottleneck(0, 8),))) or "")
 
 
 def test_a_founder_has_nothing_open_and_a_new_head(rng: np.random.Generator) -> None:
@@ -99,7 +98,7 @@ def test_settling_names_the_trained_components_and_leaves_the_rest() -> None:
     assert settled == replace(
         GENOME,
         stages=(GENOME.stages[0], StageGene("1" * 64, open=True)),
-        adapters=(AdapterGene(0, 8, "2" * 64), GENOME.adapters[1]),
+        adapters=(bottleneck(0, 8, "2" * 64), GENOME.adapters[1]),
         head=HeadGene("linear", "3" * 64),
     )
 
@@ -122,7 +121,9 @@ def test_solved_candidates_that_compute_the_same_have_one_essence_and_trained_on
     projected = replace(ridge, head=HeadGene("projected_ridge"))
     assert essence(projected.with_values({"projection_width": 500})) != essence(projected)
     assert essence(replace(ridge, taps=ridge.taps[1:])) != essence(ridge)
-    assert len({essence(replace(ridge, head=HeadGene(kind))) for kind in HEAD_KINDS}) == len(HEAD_KINDS)
+    assert len({essence(replace(ridge, head=HeadGene(kind))) for kind in listed_kinds("head")}) == len(
+        listed_kinds("head")
+    )
 
 
 def test_every_independent_draw_is_legal_and_has_every_hyperparameter(rng: np.random.Generator) -> None:

@@ -26,7 +26,7 @@ from evo_mtl.genome.multipath import lines, path_of, with_paths, with_values
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.recombination import recombine
 from evo_mtl.genome.sampling import seed_genome
-from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts
+from evo_mtl.testing.genomes import a_genome, a_space, bottleneck, trunk_facts
 
 SPACE, FACTS = a_space(), trunk_facts()
 
@@ -74,14 +74,14 @@ def test_lines_join_in_their_order_up_to_the_most_paths_and_one_that_reads_nothi
 
 def test_only_a_finished_route_of_one_path_is_made_one_of_several() -> None:
     unfinished = replace(settled(), head=HeadGene())
-    adapted = replace(settled(), adapters=(AdapterGene(4, 8),))
+    adapted = replace(settled(), adapters=(bottleneck(4, 8),))
     assert all(
         with_paths(genome, [line("a")], 2) is None for genome in (unfinished, adapted, joined(line("b")))
     )
 
 
 def test_a_route_of_several_paths_survives_plain_data_and_one_path_says_nothing_of_it() -> None:
-    made = joined(line("a", adapters=(AdapterGene(1, 8, "d" * 64, open=False),)), line("b"))
+    made = joined(line("a", adapters=(bottleneck(1, 8, "d" * 64, open=False),)), line("b"))
     assert genome_from_json(made.to_json()) == made
     assert set(settled().to_json()["head"]) == {"kind", "component"}
     assert essence(made) != essence(joined(line("a"), line("b")))
@@ -131,7 +131,7 @@ def test_a_founder_of_several_paths_is_its_main_path_with_a_new_head_of_that_kin
         ({"head": HeadGene("multipath", None, "linear")}, "made of a finished head"),
         ({"head": HeadGene("multipath", "e" * 64)}, "made of a finished head"),
         ({"boundary": 0, "stages": (StageGene("a" * 64, open=True),) * 6}, "nothing is open but the head"),
-        ({"paths": (PathGene(("a" * 64,), (AdapterGene(0, 8),), (TapGene(0),)),)}, "is frozen"),
+        ({"paths": (PathGene(("a" * 64,), (bottleneck(0, 8),), (TapGene(0),)),)}, "is frozen"),
         ({"paths": (PathGene(("a" * 64,), (), (TapGene(1),)),)}, "inside it"),
         ({"paths": (PathGene(("a" * 64,), (), ()),)}, "at least one"),
     ],

@@ -265,13 +265,16 @@ def test_a_forced_final_norm_opens_the_stage_that_holds_it_whatever_the_boundary
 
 def test_adapters_reach_every_allowed_stage_from_the_one_before_the_boundary_on() -> None:
     genome = replace(linear(), boundary=4)
-    children = reached(lambda rng: insert_adapters(genome, SPACE, FACTS, evenly(0.5, rng)))
+    children = reached(lambda rng: insert_adapters(genome, SPACE, FACTS, evenly(0.5, rng), rng))
     assert {tuple(gene.stage for gene in child.adapters) for child in children} == {(), (3,)}
-    always = evenly(1.0, np.random.default_rng(0))
-    everywhere = insert_adapters(genome, SPACES["all taps"], FACTS, always)
+    drawn = np.random.default_rng(0)
+    always = evenly(1.0, drawn)
+    everywhere = insert_adapters(genome, SPACES["all taps"], FACTS, always, drawn)
     assert [gene.stage for gene in everywhere.adapters] == [3, 4, 5]
-    assert {(gene.width, gene.component, gene.open) for gene in everywhere.adapters} == {(8, None, True)}
-    again = insert_adapters(everywhere, SPACES["all taps"], FACTS, always)
+    assert {(gene.settings, gene.component, gene.open) for gene in everywhere.adapters} == {
+        ((("width", 8),), None, True)
+    }
+    again = insert_adapters(everywhere, SPACES["all taps"], FACTS, always, drawn)
     assert again == everywhere
 
 

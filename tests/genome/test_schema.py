@@ -9,8 +9,8 @@ import pytest
 
 from evo_mtl.documents import json_schema, read_yaml
 from evo_mtl.evolution.algorithms import algorithms
-from evo_mtl.genome.schema import MEANINGS, space_schema
-from evo_mtl.genome.space import KNOWN_HYPERPARAMETERS, known_spaces, read_space, spaces_folder
+from evo_mtl.genome.schema import meanings, space_schema
+from evo_mtl.genome.space import known_hyperparameters, known_spaces, read_space, spaces_folder
 from evo_mtl.streams.config import StreamConfig
 
 SPACE = space_schema(algorithms)
@@ -61,7 +61,7 @@ def faults(data: Any, schema: Mapping[str, Any], whole: Mapping[str, Any], place
 
 
 def test_every_hyperparameter_has_a_meaning_and_nothing_else_has() -> None:
-    assert MEANINGS.keys() == KNOWN_HYPERPARAMETERS.keys()
+    assert meanings().keys() == known_hyperparameters().keys()
 
 
 @pytest.mark.parametrize("name", known_spaces())

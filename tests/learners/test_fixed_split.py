@@ -7,7 +7,7 @@ import torch
 from evo_mtl.errors import TrunkError
 from evo_mtl.learners.fixed_split import SHARES, SplitNetwork, nearest_cuts
 from evo_mtl.learners.learner import TaskData
-from evo_mtl.network.cost import num_parameters
+from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.network.trunks import Trunk, build_trunk
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from evo_mtl.network.adapters import make_adapter
+from evo_mtl.network.kinds.kind import new
 
 SHAPES = {"conv": (2, 12, 5, 5), "token": (2, 7, 12)}
 
@@ -18,22 +18,26 @@ def activation(kind: str) -> torch.Tensor:
     return torch.randn(SHAPES[kind], generator=generator(1))
 
 
+def an_adapter(form: str, drawn: torch.Generator) -> torch.nn.Module:
+    return new({"kind": "bottleneck", "form": form, "channels": 12, "width": 4}, drawn)
+
+
 @pytest.mark.parametrize("kind", SHAPES)
 def test_a_new_adapter_is_the_identity_bit_for_bit(kind):
     x = activation(kind)
-    assert torch.equal(make_adapter(kind, 12, 4, generator())(x), x)
+    assert torch.equal(an_adapter(kind, generator())(x), x)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_gradient_reaches_the_up_projection_of_a_new_adapter(kind):
-    adapter = make_adapter(kind, 12, 4, generator())
+    adapter = an_adapter(kind, generator())
     adapter(activation(kind)).square().sum().backward()
     assert adapter.up.weight.grad.abs().min() > 0
 
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_gradient_reaches_every_parameter_after_one_step(kind):
-    adapter, x = make_adapter(kind, 12, 4, generator()), activation(kind)
+    adapter, x = an_adapter(kind, generator()), activation(kind)
     optimizer = torch.optim.SGD(adapter.parameters(), lr=0.01)
     adapter(x).square().sum().backward()
     optimizer.step()
@@ -44,7 +48,7 @@ def test_gradient_reaches_every_parameter_after_one_step(kind):
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_only_the_main_tensor_of_a_tuple_is_adapted(kind):
-    adapter, x, skip = make_adapter(kind, 12, 4, generator()), activation(kind), torch.ones(3)
+    adapter, x, skip = an_adapter(kind, generator()), activation(kind), torch.ones(3)
     torch.nn.init.ones_(adapter.up.weight)
     main, handed_on = adapter((x, skip))
     assert torch.equal(main, adapter(x))
@@ -54,7 +58,7 @@ def test_only_the_main_tensor_of_a_tuple_is_adapted(kind):
 
 def test_a_conv_adapter_keeps_channels_last():
     x = activation("conv").to(memory_format=torch.channels_last)
-    adapter = make_adapter("conv", 12, 4, generator())
+    adapter = an_adapter("conv", generator())
     torch.nn.init.ones_(adapter.up.weight)
     y = adapter(x)
     assert y.is_contiguous(memory_format=torch.channels_last)
@@ -66,9 +70,9 @@ def test_initialisation_comes_from_the_given_generator_only(kind):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    first = make_adapter(kind, 12, 4, generator(9)).state_dict()
+    first = an_adapter(kind, generator(9)).state_dict()
     assert torch.equal(torch.rand(3), expected)
-    second = make_adapter(kind, 12, 4, generator(9)).state_dict()
-    other = make_adapter(kind, 12, 4, generator(10)).state_dict()
+    second = an_adapter(kind, generator(9)).state_dict()
+    other = an_adapter(kind, generator(10)).state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert not torch.equal(first["down.weight"], other["down.weight"])

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, TapGene, as_founder
+from evo_mtl.genome.genome import Genome, HeadGene, TapGene, as_founder
 from evo_mtl.genome.mutation import with_depth
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.route import INPUT, Route
-from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts, trunk_layout
+from evo_mtl.testing.genomes import a_genome, a_space, bottleneck, trunk_facts, trunk_layout
 
 SPACE, FACTS = a_space(), trunk_facts()
 
@@ -53,7 +53,7 @@ def test_depth_cuts_the_line_short() -> None:
 
 
 def test_an_adapter_stands_behind_its_stage_and_what_reads_the_stage_reads_it() -> None:
-    found = route(genome(adapters=(AdapterGene(3, 8),), taps=(TapGene(3, 2), TapGene(5))))
+    found = route(genome(adapters=(bottleneck(3, 8),), taps=(TapGene(3, 2), TapGene(5))))
     assert operations(found) == [
         *["stage"] * 4,
         "adapter",
@@ -79,7 +79,7 @@ def test_taps_are_read_side_by_side_in_their_order() -> None:
 
 @pytest.mark.parametrize("kind", ["ridge", "projected_ridge", "nearest_mean"])
 def test_under_a_solved_head_nothing_else_is_open(kind: str) -> None:
-    found = route(genome(head=HeadGene(kind), adapters=(AdapterGene(4, 8, "a" * 64),)))
+    found = route(genome(head=HeadGene(kind), adapters=(bottleneck(4, 8, "a" * 64),)))
     assert [node.slot for node in found.nodes if node.open] == ["head"]
 
 

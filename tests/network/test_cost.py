@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, num_parameters, stage_parameters
+from evo_mtl.network.cost import line_multiply_adds, stage_parameters
+from evo_mtl.network.kinds.kind import num_parameters, parameters_of
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.trunks import build_trunk
 from evo_mtl.run.root import layout_of
+from evo_mtl.testing.genomes import bottleneck
 
 NAME = "mobilenetv2_035"
 
@@ -23,8 +25,9 @@ def test_parameters_of_the_stages_are_those_of_the_trunk() -> None:
 
 
 def test_an_adapter_has_a_norm_and_two_maps_with_biases() -> None:
-    for kind in ("conv", "token"):
-        assert adapter_parameters(kind, 24, 8) == 2 * 24 + (24 * 8 + 8) + (8 * 24 + 24)
+    for form in ("conv", "token"):
+        spec = {"kind": "bottleneck", "form": form, "channels": 24, "width": 8}
+        assert parameters_of(spec) == 2 * 24 + (24 * 8 + 8) + (8 * 24 + 24)
 
 
 def test_work_of_a_short_route_is_that_of_its_stages_in_the_long_one(layout: TrunkLayout) -> None:
@@ -43,6 +46,6 @@ def test_work_grows_with_the_area_of_the_image(layout: TrunkLayout) -> None:
 
 
 def test_an_adapter_is_charged_to_its_stage(layout: TrunkLayout) -> None:
-    plain, adapted = (line_multiply_adds(layout, 4, adapters, 32) for adapters in ((), ((2, 8),)))
+    plain, adapted = (line_multiply_adds(layout, 4, adapters, 32) for adapters in ((), (bottleneck(2, 8),)))
     extra = [b - a for a, b in zip(plain, adapted)]
     assert extra == [0, 0, 8 * 8 * 2 * layout.channels[2] * 8, 0]

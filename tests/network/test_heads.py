@@ -9,7 +9,7 @@ import torch
 
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.network.components import load_module
-from evo_mtl.network.heads import LIMIT, Head
+from evo_mtl.network.head import LIMIT, Head
 
 
 def filled(width: int = 0, seed: int = 11) -> Head:
@@ -25,13 +25,10 @@ def filled(width: int = 0, seed: int = 11) -> Head:
 
 
 def spec(width: int = 0, seed: int = 11) -> dict:
-    return {
-        "kind": "head",
-        "in_features": 6,
-        "num_classes": 3,
-        "projection_width": width,
-        "projection_seed": seed if width else 0,
-    }
+    read = {"in_features": 6, "num_classes": 3}
+    if not width:
+        return {"kind": "ridge", **read}
+    return {"kind": "projected_ridge", **read, "projection_width": width, "projection_seed": seed}
 
 
 def test_a_new_head_answers_evenly() -> None:

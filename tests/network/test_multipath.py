@@ -11,10 +11,9 @@ from torch.testing import assert_close
 
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.network.components import load_module
-from evo_mtl.network.cost import num_parameters
-from evo_mtl.network.heads import Head
-from evo_mtl.network.multipath import MultipathHead
-from evo_mtl.training.multipath import multipath_spec
+from evo_mtl.network.head import Head
+from evo_mtl.network.kinds.kind import num_parameters
+from evo_mtl.network.kinds.multipath import MultipathHead
 
 K = 5
 
@@ -29,6 +28,13 @@ def main_head(width: int = 6, projection: int = 0) -> Head:
         head.mean.copy_(torch.randn(width, generator=drawn))
         head.temperature.fill_(1.7)
     return head
+
+
+def spec(head: MultipathHead, projection: int) -> dict:
+    main = {"kind": "linear", "in_features": 6, "num_classes": K}
+    if projection:
+        main |= {"kind": "projected_ridge", "projection_width": projection, "projection_seed": 9}
+    return {"kind": "multipath", "main": main, "widths": list(head.widths[1:])}
 
 
 def moved(head: MultipathHead) -> MultipathHead:
@@ -114,7 +120,7 @@ def test_a_written_head_is_read_back_bit_for_bit(projection: int, tmp_path: Path
     head = moved(MultipathHead(main_head(projection=projection), (4, 7)))
     head.temperature.fill_(0.6)
     store = ComponentStore(tmp_path)
-    again = load_module(store.read, store.write(head.state_dict(), multipath_spec(head)))
+    again = load_module(store.read, store.write(head.state_dict(), spec(head, projection)))
     x = taps(17)
     assert torch.equal(again(x), head(x))
     assert num_parameters(again) == num_parameters(head)

@@ -12,7 +12,7 @@ from torch import nn
 
 from evo_mtl.errors import TrunkError
 from evo_mtl.network.pooling import main_tensor, pool
-from evo_mtl.network.trunks import CUTS, build_trunk, multiply_adds, stage_module, stage_modules
+from evo_mtl.network.trunks import CUTS, build_trunk, stage_module, stage_modules, work_in
 from evo_mtl.network.trunks.weights import TORCHVISION, load_in_order
 
 MODELS = {
@@ -229,12 +229,14 @@ def test_vit_takes_image_sizes_that_are_no_multiple_of_its_patch():
 
 
 def work_of(name: str, cut: str, size: int) -> tuple[int, ...]:
-    return multiply_adds(stage_modules(name, cut), torch.zeros(1, 3, size, size))
+    found = work_in(stage_modules(name, cut), torch.zeros(1, 3, size, size))
+    return tuple(one.multiply_adds for one in found)
 
 
 def test_multiply_adds_are_those_of_the_layers_by_hand():
     modules = [nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.Conv2d(8, 8, 3, padding=1, groups=8)]
-    assert multiply_adds(modules, torch.zeros(1, 3, 16, 16)) == (8 * 8 * 8 * 27, 8 * 8 * 8 * 9)
+    found = work_in(modules, torch.zeros(1, 3, 16, 16))
+    assert [one.multiply_adds for one in found] == [8 * 8 * 8 * 27, 8 * 8 * 8 * 9]
 
 
 def test_multiply_adds_of_resnet18_are_the_published_number():

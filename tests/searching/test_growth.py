@@ -20,7 +20,7 @@ from evo_mtl.archive.snapshot import snapshot_path
 from evo_mtl.archive.state import replay
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import ConfigError, RunError
-from evo_mtl.network.cost import num_parameters
+from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.searching import beginning
 from evo_mtl.searching.founders import ArchivedFounder

@@ -12,7 +12,7 @@ from evo_mtl.answering.evaluation import evaluate, total_parameters
 from evo_mtl.answering.model import load
 from evo_mtl.cli.show import details_text, summary_text
 from evo_mtl.genome.genome import genome_from_json
-from evo_mtl.network.cost import num_parameters
+from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.progress import CandidateDone, Event
 from evo_mtl.searching.runner import Options

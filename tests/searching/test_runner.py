@@ -18,7 +18,7 @@ from evo_mtl.evolution.candidate import evaluation_from_json
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.genome.genome import as_founder, genome_from_json
 from evo_mtl.network.components import load_module
-from evo_mtl.network.cost import num_parameters
+from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.root import read_root
 from evo_mtl.searching.runner import Options

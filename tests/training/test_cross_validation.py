@@ -14,8 +14,9 @@ from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation
 from evo_mtl.evolution.copies import copies_for, copy_of, known_copies, named
 from evo_mtl.evolution.luck import unpack
 from evo_mtl.evolution.outcome import OK, Notes, Outcome, failed
-from evo_mtl.genome.genome import AdapterGene, Genome, PathGene, TapGene, settle
+from evo_mtl.genome.genome import Genome, PathGene, TapGene, settle
 from evo_mtl.network.components import load_module
+from evo_mtl.testing.genomes import bottleneck
 from evo_mtl.training import cross_validation, metrics
 from evo_mtl.training.cross_validation import try_pooled
 from evo_mtl.training.fit import Fitted, Found
@@ -190,9 +191,9 @@ def test_copies_replace_every_component_that_the_task_trained_and_no_other(works
     genome = workshop.genome(4, 3)
     genome = replace(
         genome,
-        adapters=(AdapterGene(2, 4, "a"), AdapterGene(3, 4)),
+        adapters=(bottleneck(2, 4, "a"), bottleneck(3, 4)),
         head=replace(genome.head, component="h"),
-        paths=(PathGene(("s", "r"), (AdapterGene(0, 4, "p"),), (TapGene(1),)),),
+        paths=(PathGene(("s", "r"), (bottleneck(0, 4, "p"),), (TapGene(1),)),),
     )
     copies = {"a": ("a0", "a1"), "h": ("h0", "h1"), "s": ("s0", "s1"), "p": ("p0", "p1")}
     found = copy_of(genome, copies, 1)

@@ -11,13 +11,14 @@ import torch
 
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.assembly import assemble
-from evo_mtl.network.heads import Head
+from evo_mtl.network.head import Head
+from evo_mtl.network.kinds.kind import Group, new
+from evo_mtl.network.specs import in_features
 from evo_mtl.training import metrics
 from evo_mtl.training.fit import Fitted, fit
 from evo_mtl.training.kept import frontier
 from evo_mtl.training.open_part import OpenPart
 from evo_mtl.training.optimizers import make_optimizer, schedule
-from evo_mtl.training.own import in_features
 from evo_mtl.training.trial import Bench
 from tests.training.worlds import Workshop
 
@@ -27,7 +28,8 @@ def fitted(
 ) -> tuple[Fitted, OpenPart]:
     """Trains the head of a frozen genome on raw taps."""
     route = assemble(genome, bench.layout)
-    head = Head(in_features(genome, bench.layout), 3)
+    spec = {"kind": "linear", "in_features": in_features(genome, bench.layout), "num_classes": 3}
+    head = new(spec, torch.Generator())
     part = OpenPart(route, {"head": head}, bench.shared)
     task = bench.images.task
     train = frontier(route, bench.images.train(genome, 0)[1], "train", bench.shared, bench.cache)
@@ -118,7 +120,7 @@ def test_weight_decay_acts_on_matrices_alone(workshop: Workshop) -> None:
     head = Head(4, 3)
     for optimizer in ("sgd", "adamw"):
         made = make_optimizer(
-            workshop.genome(3, 3, optimizer=optimizer, weight_decay=0.1), list(head.parameters())
+            workshop.genome(3, 3, optimizer=optimizer, weight_decay=0.1), [Group(list(head.parameters()))]
         )
         decays = {
             tuple(p.shape): group["weight_decay"] for group in made.param_groups for p in group["params"]
@@ -127,6 +129,7 @@ def test_weight_decay_acts_on_matrices_alone(workshop: Workshop) -> None:
 
 
 def test_nesterov_without_momentum_is_plain_descent(workshop: Workshop) -> None:
-    made = make_optimizer(workshop.genome(3, 3, momentum=0.0, nesterov=True), list(Head(4, 3).parameters()))
+    trained = [Group(list(Head(4, 3).parameters()))]
+    made = make_optimizer(workshop.genome(3, 3, momentum=0.0, nesterov=True), trained)
     assert isinstance(made, torch.optim.SGD)
     assert not made.defaults["nesterov"]

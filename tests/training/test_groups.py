@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from evo_mtl.evolution.candidate import Candidate
-from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene
-from evo_mtl.training.groups import HEAD_NUMBERS, LARGEST, stackable
+from evo_mtl.genome.genome import Genome, HeadGene
+from evo_mtl.network.kinds.linear import NUMBERS
+from evo_mtl.testing.genomes import bottleneck
+from evo_mtl.training.groups import LARGEST, stackable
 from tests.training.worlds import Workshop, candidate
 
 
@@ -62,7 +64,7 @@ def test_routes_that_differ_in_more_than_starting_weights_are_not(workshop: Work
     plain = workshop.genome(5, 5, adapters=(2,))
     child = replace(
         plain,
-        adapters=(AdapterGene(2, 4, "aa" * 32),),
+        adapters=(bottleneck(2, 4, "aa" * 32),),
         head=HeadGene(component="bb" * 32),
     )
     others = [
@@ -70,8 +72,8 @@ def test_routes_that_differ_in_more_than_starting_weights_are_not(workshop: Work
         workshop.genome(4, 4, adapters=(2,)),
         workshop.genome(5, 5, adapters=(3,)),
         workshop.genome(5, 5, adapters=(2,), grids=(2,)),
-        replace(plain, adapters=(AdapterGene(2, 8),)),
-        replace(plain, adapters=(AdapterGene(2, 4, "aa" * 32, open=False),)),
+        replace(plain, adapters=(bottleneck(2, 8),)),
+        replace(plain, adapters=(bottleneck(2, 4, "aa" * 32, open=False),)),
         replace(
             plain,
             stages=(replace(plain.stages[0], component="cc" * 32), *plain.stages[1:]),
@@ -90,8 +92,8 @@ def test_heads_with_many_numbers_large_batches_and_large_images_under_adapters_a
 ) -> None:
     plain, adapted = workshop.genome(5, 5), workshop.genome(5, 5, adapters=(2,))
     assert groups(workshop, plain, plain, num_classes=3) == ((0, 1),)
-    assert groups(workshop, plain, plain, num_classes=max(HEAD_NUMBERS.values())) == ((0,), (1,))
-    wide = plain.with_values({"batch_size": max(HEAD_NUMBERS) + 1})
+    assert groups(workshop, plain, plain, num_classes=max(NUMBERS.values())) == ((0,), (1,))
+    wide = plain.with_values({"batch_size": max(NUMBERS) + 1})
     assert groups(workshop, wide, wide) == ((0,), (1,))
     large = {"image_size": 224}
     assert groups(workshop, plain.with_values(large), plain.with_values(large)) == ((0, 1),)

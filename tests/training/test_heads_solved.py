@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from evo_mtl.network.heads import Head
-from evo_mtl.training.calibration import fit_temperature
-from evo_mtl.training.heads import RIDGE_START_SCALE, calibrate, new_head, solve_head
+from evo_mtl.genome.genome import Genome
+from evo_mtl.network.head import Head
+from evo_mtl.network.kinds.kind import Chosen, head_kind, new, spec_of
+from evo_mtl.network.kinds.linear import RIDGE_START_SCALE
+from evo_mtl.training.calibration import calibrate, fit_temperature
 from tests.training.worlds import Workshop
 
 LABELS = np.arange(60) % 3
@@ -23,10 +25,17 @@ def taps(rng: np.random.Generator) -> torch.Tensor:
     return torch.from_numpy(points.astype(np.float32))
 
 
-def solved(workshop: Workshop, taps: torch.Tensor, kind: str, **values: object) -> tuple[Head, dict]:
+def solved(workshop: Workshop, taps: torch.Tensor, kind: str, **values: object) -> tuple[Head, Chosen]:
     genome = workshop.genome(3, 3, kind, projection_width=128, **values)
-    head = new_head(genome, 8, 3, projection_seed=5)
-    return head, solve_head(head, genome, taps, LABELS)
+    head = new_head(genome)
+    return head, head_kind(kind).ready(head, genome, lambda: taps, LABELS)
+
+
+def new_head(genome: Genome) -> Head:
+    """For eight numbers and three classes; a projection's seed is 5."""
+    head = new(head_kind(genome.head.kind).describe(genome, [8], 3, 5), torch.Generator())
+    assert isinstance(head, Head)
+    return head
 
 
 @pytest.mark.parametrize("kind", ["ridge", "projected_ridge", "nearest_mean"])
@@ -62,8 +71,8 @@ def test_solving_twice_gives_the_same_bits(workshop: Workshop, taps: torch.Tenso
 
 
 def test_a_projection_is_named_by_its_seed_and_other_heads_name_none(workshop: Workshop) -> None:
-    for kind, seed in (("projected_ridge", 5), ("ridge", 0), ("linear", 0)):
-        assert new_head(workshop.genome(3, 3, kind), 8, 3, projection_seed=5).projection_seed == seed
+    for kind, seed in (("projected_ridge", 5), ("ridge", None), ("linear", None)):
+        assert spec_of(new_head(workshop.genome(3, 3, kind))).get("projection_seed") == seed
 
 
 def test_calibration_divides_logits_by_the_fitted_temperature_and_changes_no_answer(

@@ -11,9 +11,9 @@ from evo_mtl.evolution.descriptors import descriptor
 from evo_mtl.evolution.looks import LookRequest, root_looks
 from evo_mtl.genome.space import TrunkFacts, read_space
 from evo_mtl.network.assembly import assemble
+from evo_mtl.network.closed_form import choose_ridge, ridge_multiply_adds, standardise
 from evo_mtl.testing.worlds import write_space
 from evo_mtl.training import looks as looks_module
-from evo_mtl.training.closed_form import choose_ridge, ridge_multiply_adds, standardise
 from evo_mtl.training.kept import frontier
 from evo_mtl.training.looks import describe, do_look
 from evo_mtl.training.trial import Bench

@@ -10,13 +10,15 @@ import pytest
 import torch
 
 from evo_mtl.evolution.outcome import Outcome
-from evo_mtl.genome.genome import AdapterGene, Genome, PathGene, TapGene, settle
+from evo_mtl.genome.genome import Genome, PathGene, TapGene, settle
 from evo_mtl.genome.multipath import path_of, with_paths
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import load_module
-from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, num_parameters, stage_parameters
-from evo_mtl.network.multipath import MultipathHead
+from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, stage_parameters
+from evo_mtl.network.kinds.kind import num_parameters
+from evo_mtl.network.kinds.multipath import MultipathHead
 from evo_mtl.network.route import INPUT, close
+from evo_mtl.testing.genomes import bottleneck
 from evo_mtl.testing.worlds import shared_routes
 from evo_mtl.training import fit
 from evo_mtl.training.groups import stackable
@@ -43,7 +45,7 @@ def main(workshop: Workshop, cache: Path, head: str = "linear") -> Genome:
 
 def other(workshop: Workshop, cache: Path) -> PathGene:
     """A line with an own stage, an adapter and two taps, one of them what the main line reads too."""
-    genome = replace(workshop.genome(5, 4), adapters=(AdapterGene(4, 4),), taps=(TapGene(2, 2), TapGene(4)))
+    genome = replace(workshop.genome(5, 4), adapters=(bottleneck(4, 4),), taps=(TapGene(2, 2), TapGene(4)))
     path = path_of(finished(workshop, cache, genome))
     assert path is not None
     return path
@@ -218,7 +220,7 @@ def test_a_route_of_two_paths_is_charged_each_node_and_each_component_once(
 
     layout, count = workshop.layout, stage_parameters(workshop.layout.name, workshop.layout.cut)
     c = layout.channels
-    adapter = adapter_parameters("conv", c[4], 4)
+    adapter = adapter_parameters(layout, bottleneck(4, 4))
     width = c[2] * 4 + c[4]
     connector, router = width * 3 + 3, 3 * 2 + 2
     head = c[3] * 3 + 3 + connector + router
@@ -228,7 +230,7 @@ def test_a_route_of_two_paths_is_charged_each_node_and_each_component_once(
     shared = sum(count[:4]) + count[4] + adapter
     assert cost.accounted_parameters == pytest.approx(shared / 2 + count[3] + head)
 
-    work = line_multiply_adds(layout, 5, ((4, 4),), 32)
+    work = line_multiply_adds(layout, 5, (bottleneck(4, 4),), 32)
     frozen = sum(work) + work[3]
     finished_head, trained = c[3] * 3, width * 3 + 2 * (3 * 2)
     assert cost.inference == frozen + finished_head + trained

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, TapGene, as_founder, settle
+from evo_mtl.genome.genome import Genome, HeadGene, TapGene, as_founder, settle
 from evo_mtl.genome.mutation import with_depth
+from evo_mtl.network.closed_form import ridge_multiply_adds
 from evo_mtl.network.components import load_module
-from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, num_parameters, stage_parameters
+from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, stage_parameters
+from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.network.pooling import pooled_size
-from evo_mtl.testing.genomes import a_space
-from evo_mtl.training.closed_form import ridge_multiply_adds
+from evo_mtl.testing.genomes import a_space, bottleneck
 from evo_mtl.training.pricing import Pricing
 from evo_mtl.training.trial import try_candidate
 from tests.training.worlds import Workshop, candidate
@@ -47,11 +48,11 @@ def test_a_frozen_route_adds_its_head_and_shares_the_rest_with_the_root(workshop
 def test_open_parts_are_paid_in_full_and_shared_ones_by_all_who_use_them(workshop: Workshop) -> None:
     genome = replace(
         workshop.genome(4, 3),
-        adapters=(AdapterGene(1, 4, "a" * 64, open=False), AdapterGene(3, 4)),
+        adapters=(bottleneck(1, 4, "a" * 64, open=False), bottleneck(3, 4)),
     )
     cost = pricing(workshop, **{"a" * 64: 2}).cost(genome)
     count, channels = stages(workshop), workshop.layout.channels
-    foreign, own = (adapter_parameters("conv", channels[i], 4) for i in (1, 3))
+    foreign, own = (adapter_parameters(workshop.layout, bottleneck(i, 4)) for i in (1, 3))
     head = channels[3] * 3 + 3
     assert cost.added_parameters == count[3] + own + head
     assert cost.accounted_parameters == pytest.approx(
@@ -116,7 +117,7 @@ def test_what_a_trial_writes_has_as_many_parameters_as_its_price_says(
 ) -> None:
     genome = workshop.genome(4, 2 if head == "linear" else 4, head, grids=(1, 2), projection_width=20)
     if head == "linear":
-        genome = replace(genome, adapters=(AdapterGene(1, 4), AdapterGene(3, 8)))
+        genome = replace(genome, adapters=(bottleneck(1, 4), bottleneck(3, 8)))
     added, written = priced_and_written(workshop, genome, tmp_path)
     assert added == written
 

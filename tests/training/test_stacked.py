@@ -18,10 +18,10 @@ from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.outcome import OK, Notes, failed
 from evo_mtl.genome.genome import Genome, settle
 from evo_mtl.network import forward
-from evo_mtl.network.adapters import make_adapter
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.forward import SharedRoutes
-from evo_mtl.network.heads import Head
+from evo_mtl.network.head import Head
+from evo_mtl.network.kinds.kind import Group, new
 from evo_mtl.network.pooling import main_tensor, pooled_size
 from evo_mtl.network.route import close
 from evo_mtl.testing.worlds import shared_routes
@@ -184,7 +184,7 @@ def test_the_stacked_optimiser_makes_the_steps_of_torchs(optimizer: dict, worksh
     stacked = [nn.Parameter(tensor.clone()) for tensor in start]
     ours = StackedOptimizer(genomes, stacked)
     own = [[nn.Parameter(tensor[i].clone()) for tensor in start] for i in range(3)]
-    theirs = [make_optimizer(genome, parameters) for genome, parameters in zip(genomes, own)]
+    theirs = [make_optimizer(genome, [Group(parameters)]) for genome, parameters in zip(genomes, own)]
     for step in range(50):
         gradients = [torch.randn(p.shape, generator=drawn, dtype=torch.float64) for p in stacked]
         rates = np.array([0.01, 0.02, 0.03]) * (step + 1) / 50
@@ -206,17 +206,18 @@ def test_optimisers_of_two_kinds_are_not_stacked(workshop: Workshop) -> None:
 
 
 def test_modules_of_other_kinds_are_not_stacked() -> None:
-    with pytest.raises(ValueError, match="expected heads"):
-        stack([nn.Conv2d(3, 3, 3)])
-    with pytest.raises(ValueError, match="expected heads"):
-        stack([Head(3, 2, projection_width=4)])
+    for kind in ("ridge", "nearest_mean"):
+        spec = {"kind": kind, "in_features": 3, "num_classes": 2}
+        with pytest.raises(ValueError, match=f"a {kind} is never stacked"):
+            stack([new(spec, torch.Generator())] * 2)
 
 
 @pytest.mark.parametrize("kind", ["conv", "token"])
 def test_stacked_modules_compute_what_their_members_do_and_members_stay_usable(kind: str) -> None:
     drawn = torch.Generator().manual_seed(0)
     shape = (4, 6, 3, 3) if kind == "conv" else (4, 9, 6)
-    adapters = [make_adapter(kind, 6, 2, drawn) for _ in range(2)]
+    spec = {"kind": "bottleneck", "form": kind, "channels": 6, "width": 2}
+    adapters = [new(spec, drawn) for _ in range(2)]
     for adapter in adapters:
         for p in adapter.parameters():
             p.data.normal_(generator=drawn)
@@ -257,15 +258,15 @@ def test_a_member_that_cannot_be_made_ready_leaves_the_others(
 ) -> None:
     genomes = group(workshop, workshop.genome(3, 3), *VARIED)
     expected = try_group(genomes[1:], workshop.bench(tmp_path))
-    real, calls = trial.solve_head, []
+    real, calls = trial._taps, []
 
-    def solve_head(*arguments: Any) -> dict[str, Any]:
+    def taps(*arguments: Any) -> torch.Tensor:
         calls.append(1)
         if len(calls) == 1:
             raise CandidateError("a feature is not finite")
         return real(*arguments)
 
-    monkeypatch.setattr(trial, "solve_head", solve_head)
+    monkeypatch.setattr(trial, "_taps", taps)
     found = try_group(genomes, workshop.bench(tmp_path))
     assert found[0].status == failed("a feature is not finite")
     assert [o.curve for o in found[1:]] == [o.curve for o in expected]

@@ -9,10 +9,11 @@ from typing import Any
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.documents import parse
 from evo_mtl.evolution.candidate import Candidate
-from evo_mtl.genome.genome import AdapterGene, Genome
+from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import SearchSpace, SeedCandidate, TrunkFacts
 from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.testing.genomes import bottleneck
 from evo_mtl.testing.worlds import a_bench
 from evo_mtl.training.trial import Bench
 
@@ -50,7 +51,7 @@ class Workshop:
         seed = SeedCandidate(name="a", depth=depth, open_from=open_from, head=head, grids=grids, values=usual)
         space = parse(SearchSpace, {"name": "plain", "seeds": [seed.model_dump(mode="json")]})
         genome = seed_genome(seed, space, self.facts).with_values(values)
-        return replace(genome, adapters=tuple(AdapterGene(i, 4) for i in adapters))
+        return replace(genome, adapters=tuple(bottleneck(i, 4) for i in adapters))
 
 
 def candidate(genome: Genome, child: int = 0) -> Candidate:

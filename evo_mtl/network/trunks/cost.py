@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from timm.layers.attention import Attention
 from torch import nn
 
+from evo_mtl.network.pooling import main_tensor
+
+
+class StageWork(NamedTuple):
+    """What a stage does with one image: multiply-adds, and the shape ``(1, ...)`` of what it gives."""
+
+    multiply_adds: int
+    shape: tuple[int, ...]
+
 
 @torch.no_grad()
-def multiply_adds(modules: Sequence[nn.Module], first: torch.Tensor) -> tuple[int, ...]:
-    """Multiply-adds of one example in each module, run one after another.
+def work_in(modules: Sequence[nn.Module], first: torch.Tensor) -> tuple[StageWork, ...]:
+    """What is done with one example in each module, run one after another.
 
     Convolutions, linear layers and the two matrix products of attention are counted; norms,
     activations and sums are not.
@@ -21,7 +30,7 @@ def multiply_adds(modules: Sequence[nn.Module], first: torch.Tensor) -> tuple[in
         modules: From the first activation onwards, each from activation to activation.
         first: That activation, of one example.
     """
-    counted: list[int] = []
+    found: list[StageWork] = []
     count = 0
 
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -38,8 +47,8 @@ def multiply_adds(modules: Sequence[nn.Module], first: torch.Tensor) -> tuple[in
         finally:
             for handle in handles:
                 handle.remove()
-        counted.append(count)
-    return tuple(counted)
+        found.append(StageWork(count, tuple(main_tensor(activation).shape)))
+    return tuple(found)
 
 
 COUNTED = (nn.Conv2d, nn.Linear, Attention)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,7 +14,7 @@ from timm.models import is_model, model_entrypoint
 from torch import nn
 
 from evo_mtl.errors import TrunkError
-from evo_mtl.network.folding import mark
+from evo_mtl.network.folding import foldable, mark
 from evo_mtl.network.inputs import Input, Pixels
 from evo_mtl.network.pooling import main_tensor
 from evo_mtl.network.trunks import weights as sources
@@ -105,15 +106,44 @@ def stage_module(name: str, cut: str, index: int) -> nn.Module:
     Raises:
         TrunkError: No such trunk, cut or stage.
     """
-    stages = _skeleton(name, cut)
-    if not 0 <= index < len(stages):
-        raise TrunkError(f"trunk {name} cut by {cut} has stages 0 to {len(stages) - 1}, not {index}")
-    return copy.deepcopy(stages[index])
+    outlines = stage_outlines(name, cut)
+    outline = _at(index, outlines, name, cut)
+    if any(next(foldable(stage), None) for stage in outlines) or _computes_buffers(outline):
+        return copy.deepcopy(_skeleton(name, cut)[index])
+    # Nothing to be tried on real weights: however large the model, one stage is all that memory is asked for.
+    return copy.deepcopy(outline).to_empty(device="cpu")
 
 
 def stage_modules(name: str, cut: str) -> tuple[nn.Module, ...]:
     """Fresh modules of all stages, as :func:`stage_module` gives each."""
     return tuple(copy.deepcopy(stage) for stage in _skeleton(name, cut))
+
+
+def stage_outline(name: str, cut: str, index: int) -> nn.Module:
+    """A stage's module without storage, to read shapes from; as :func:`stage_module` otherwise."""
+    return copy.deepcopy(_at(index, stage_outlines(name, cut), name, cut))
+
+
+@lru_cache(maxsize=4)
+def stage_outlines(name: str, cut: str) -> tuple[nn.Module, ...]:
+    """Modules of all stages without storage; shared, to be left as they are."""
+    _check_cut(cut)
+    with torch.device("meta"):
+        model = _create(name, pretrained=False).eval().requires_grad_(False)
+        return tuple(piece.module.eval() for piece in cut_model(model, cut))
+
+
+def _computes_buffers(stage: nn.Module) -> bool:
+    """Whether it has buffers that its component does not store."""
+    return len(dict(stage.named_buffers())) > len(
+        stage.state_dict().keys() - dict(stage.named_parameters()).keys()
+    )
+
+
+def _at(index: int, stages: Sequence[nn.Module], name: str, cut: str) -> nn.Module:
+    if not 0 <= index < len(stages):
+        raise TrunkError(f"trunk {name} cut by {cut} has stages 0 to {len(stages) - 1}, not {index}")
+    return stages[index]
 
 
 @lru_cache(maxsize=4)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evo_mtl.genome.genome import MULTIPATH, Genome, illegality
+from evo_mtl.genome.genome import Genome, illegality
+from evo_mtl.genome.kinds import listed_kinds
 from evo_mtl.genome.mutation import legal_taps
 from evo_mtl.genome.rates import LEARNED
 from evo_mtl.genome.sampling import seed_genome
@@ -20,7 +21,7 @@ def outside(genome: Genome, space: SearchSpace, facts: TrunkFacts) -> str | None
     if genome.depth not in {*(space.stages.depths or (facts.num_stages,)), *(seed.depth for seed in seeds)}:
         return f"{genome.depth} stages, which the space does not list"
     kinds = {*space.heads, *(seed.head.kind for seed in seeds)}
-    if genome.head.of_main not in kinds or (genome.head.kind not in kinds and genome.head.kind != MULTIPATH):
+    if {genome.head.of_main, genome.head.kind} & {genome.head.of_main, *listed_kinds("head")} - kinds:
         return f"a head of the kind {genome.head.kind!r}, which the space does not list"
     if len(genome.paths) + 1 > (space.mutation.paths if space.mutation.multipath else 1):
         return f"{len(genome.paths) + 1} paths"
@@ -32,6 +33,8 @@ def outside(genome: Genome, space: SearchSpace, facts: TrunkFacts) -> str | None
     for gene in genome.adapters:
         if gene.stage not in behind or not space.adapters.insert:
             return f"an adapter behind stage {gene.stage}, where the space allows none"
+        if gene.kind not in space.adapters.kinds:
+            return f"a {gene.kind} behind stage {gene.stage}, which the space does not list"
     return _values_outside(genome, space, seeds)
 
 

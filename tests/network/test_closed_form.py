@@ -6,8 +6,8 @@ import torch
 from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
 
 from evo_mtl.errors import CandidateError
-from evo_mtl.training import closed_form
-from evo_mtl.training.closed_form import (
+from evo_mtl.network import closed_form
+from evo_mtl.network.closed_form import (
     choose_ridge,
     fold_standardisation,
     nearest_class_mean,

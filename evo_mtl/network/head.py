@@ -17,7 +17,7 @@ class Head(nn.Module):
 
     ``logits = (W · g(z) + b) / temperature`` with ``z`` the standardised taps and ``g`` the identity or a random
     ReLU projection (McDonnell 2023). One form serves heads that are trained and heads that are
-    solved in closed form; the projection is named by its seed and not stored.
+    solved in closed form; the projection is named by its seed and not stored. It starts with logits of zero.
 
     Args:
         in_features: ``D``, numbers read.
@@ -35,17 +35,29 @@ class Head(nn.Module):
         self, in_features: int, num_classes: int, projection_width: int = 0, projection_seed: int = 0
     ) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(in_features))
-        self.register_buffer("scale", torch.ones(in_features))
-        self.register_buffer("temperature", torch.ones(()))
-        self.projection_seed = projection_seed
-        matrix = (
-            projection_matrix(projection_seed, in_features, projection_width) if projection_width else None
-        )
-        self.register_buffer("projection", matrix, persistent=False)
+        self.register_buffer("mean", torch.empty(in_features))
+        self.register_buffer("scale", torch.empty(in_features))
+        self.register_buffer("temperature", torch.empty(()))
+        self.register_buffer("projection", None, persistent=False)
         self.linear = nn.Linear(projection_width or in_features, num_classes)
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
+        self._projects, self._seed = projection_width > 0, projection_seed
+        if not self.mean.is_meta:
+            self.draw_projection()
+            self.reset()
+
+    def draw_projection(self) -> None:
+        """Computes the projection, which is not stored."""
+        if self._projects:
+            self.projection = projection_matrix(self._seed, len(self.mean), self.linear.in_features)
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Puts back what a new head has."""
+        self.mean.zero_()
+        self.scale.fill_(1.0)
+        self.temperature.fill_(1.0)
+        self.linear.weight.zero_()
+        self.linear.bias.zero_()
 
     def features(self, taps: Tensor) -> Tensor:
         """Standardised and projected taps, ``(B, D)`` to ``(B, D or projection width)``."""

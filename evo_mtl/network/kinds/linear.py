@@ -1,0 +1,93 @@
+"""A head that gradient descent trains, from zero or from the ridge solution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from evo_mtl.genome.genome import Genome
+from evo_mtl.network.closed_form import choose_ridge, ridge_multiply_adds
+from evo_mtl.network.head import LIMIT, Head
+from evo_mtl.network.kinds.heads import features_of, fill, head_kind_of
+from evo_mtl.network.kinds.kind import Chosen, Condensed, Spec, Together, described, spec_of
+from evo_mtl.network.kinds.stacking import StackedLinear
+
+RIDGE_START_SCALE = 3.0
+"""From ridge scores, about -1 and 1, to logits that neither drown the loss nor saturate it."""
+
+
+class StackedHead(nn.Module):
+    """Heads of members with their own standardisation: ``(M * B, D)`` to ``(M * B, K)``."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, heads: Sequence[Head]) -> None:
+        super().__init__()
+        self.linear = StackedLinear([head.linear for head in heads])
+        self.register_buffer("mean", torch.stack([head.mean for head in heads]).unsqueeze(1))
+        self.register_buffer("scale", torch.stack([head.scale for head in heads]).unsqueeze(1))
+
+    def forward(self, taps: Tensor) -> Tensor:
+        """Plain logits: temperatures are 1 while heads are trained."""
+        rows = taps.view(len(self.mean), -1, taps.shape[1])
+        return self.linear(((rows - self.mean) / self.scale).clamp(-LIMIT, LIMIT))
+
+
+NUMBERS: Mapping[int, int] = MappingProxyType({16: 20_480, 32: 20_480, 64: 20_480})
+"""Batch size to the most weights of a head (numbers read times classes) for which groups are formed: up to there
+two heads together were 1.2 times as fast as one by one or more, eight 1.8 times; with 128,000 weights they
+were slower (``scripts/benchmark_speed batched``)."""
+
+
+def _starts_solved(genome: Genome) -> bool:
+    return genome.head.component is None and genome["head_start"] == "ridge"
+
+
+def _solve(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> Chosen:
+    """Its scale is set by a temperature (Kumar 2022: a fitted head before features move distorts them less)."""
+    if not _starts_solved(genome):
+        return Chosen()
+    features = features_of(head, taps)
+    weight, bias, alpha, error = choose_ridge(features, labels, num_classes=head.linear.out_features)
+    fill(head, weight * RIDGE_START_SCALE, bias * RIDGE_START_SCALE)
+    return Chosen(alpha, error)
+
+
+def _solution(spec: Spec, genome: Genome, count: int) -> float:
+    return ridge_multiply_adds(count, spec["in_features"]) if _starts_solved(genome) else 0.0
+
+
+def _condense(modules: Sequence[nn.Module]) -> Condensed | None:
+    """As linear maps of taps that are standardised once, where all do that alike and have a temperature of 1.
+
+    Standardisation treats every number by itself, so no bit depends on when it is done.
+    """
+    heads = [cast(Head, module) for module in modules]
+    first = heads[0]
+    if not all(
+        head.temperature == 1 and torch.equal(head.mean, first.mean) and torch.equal(head.scale, first.scale)
+        for head in heads
+    ):
+        return None
+    return first.features, [described(head.linear, spec_of(head)) for head in heads]
+
+
+def _stack(modules: Sequence[nn.Module]) -> nn.Module:
+    """Of heads, or of the linear maps that they were condensed to."""
+    if isinstance(modules[0], nn.Linear):
+        return StackedLinear(cast(Sequence[nn.Linear], modules))
+    return StackedHead(cast(Sequence[Head], modules))
+
+
+def _pays(spec: Spec, batch: int, side: int) -> bool:
+    limits = [numbers for size, numbers in NUMBERS.items() if batch <= size]
+    return bool(limits) and spec["in_features"] * spec["num_classes"] <= limits[0]
+
+
+KIND = head_kind_of("linear", _solve, _solution, together=Together(_stack, _pays), condense=_condense)

@@ -1,0 +1,25 @@
+"""A ridge head, solved in closed form; its strength is the one with the least leave-one-out error."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from evo_mtl.genome.genome import Genome
+from evo_mtl.network.closed_form import choose_ridge, ridge_multiply_adds
+from evo_mtl.network.head import Head
+from evo_mtl.network.kinds.heads import features_of, fill, head_kind_of
+from evo_mtl.network.kinds.kind import Chosen
+
+
+def solve(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> Chosen:
+    """Fills a standardised head."""
+    features = features_of(head, taps)
+    weight, bias, alpha, error = choose_ridge(features, labels, num_classes=head.linear.out_features)
+    fill(head, weight, bias)
+    return Chosen(alpha, error)
+
+
+KIND = head_kind_of(
+    "ridge", solve, lambda spec, genome, count: ridge_multiply_adds(count, spec["in_features"])
+)
