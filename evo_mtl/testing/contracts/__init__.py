@@ -8,5 +8,6 @@ A contract is a module with ``CHECKS``, functions that take the part and little 
 
 * ``algorithms`` - search algorithms: what they propose, and from what it follows
 * ``engines`` - where candidates run: the same outcomes everywhere, errors handed on
+* ``kinds`` - kinds of components: specs, birth, work, training, frozen and stacked forms
 * ``spaces`` - whether a genome lies inside a search space
 """
