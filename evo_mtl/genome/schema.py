@@ -16,7 +16,7 @@ from evo_mtl.genome.space import CHOICES, RANGES, SearchSpace, known_hyperparame
 
 MEANINGS = {
     "image_size": "side of the images in pixels",
-    "views": "copies of each training image: itself, and so many less one augmented ones",
+    "views": "versions of the training images that epochs take in turn: the images as they are, the others augmented",
     "crop_area_min": "a random crop keeps at least this share of the area; 1: no crop",
     "crop_aspect_min": "a crop's width over height is drawn from [this, 1/this]; 1: square",
     "flip": "mirror left and right, half of the time",
@@ -36,7 +36,7 @@ MEANINGS = {
     "label_smoothing": "share of the target that is spread over all classes",
     "clip_norm": "gradients are cut to this length; 0: never",
     "batch_size": "images a step",
-    "epochs": "passes over the training images (augmented views are part of a pass)",
+    "epochs": "passes over the training images, each over the next view",
     "norm": "whether open norm layers renew their statistics (train) or keep them (eval)",
     "head_start": "a linear head starts at zero, or at the ridge solution on the frozen features",
 }
