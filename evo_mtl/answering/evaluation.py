@@ -10,8 +10,8 @@ import numpy as np
 
 from evo_mtl.answering.model import Model, load
 from evo_mtl.errors import InputError, RunError
-from evo_mtl.network.cost import stage_parameters
 from evo_mtl.network.kinds.kind import num_parameters
+from evo_mtl.run.root import read_root
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Split, load_batch, open_splits
 from evo_mtl.training import metrics
@@ -119,15 +119,15 @@ def _logits(model: Model, name: str, split: Split) -> np.ndarray:
 
 
 def trunk_parameters(model: Model) -> int:
-    """Parameters of the root trunk."""
-    return sum(stage_parameters(model.layout.name, model.layout.cut))
+    """Parameters of all root trunks."""
+    return sum(read_root(root).num_parameters for root in model.state.roots.values())
 
 
 def total_parameters(model: Model) -> int:
-    """Parameters of the whole network: of every component that the root trunk or a route has, once."""
+    """Parameters of the whole network: of every component that a root trunk or a route has, once."""
     if not model.state.replaced:
         added = sum(event["cost"]["added_parameters"] for event in model.state.routes.values())
         return trunk_parameters(model) + added
     # Of a route that was replaced, others may still use parts; no route says that it added them.
-    components = {*model.state.users, *(model.state.root or {})["components"]}
+    components = {*model.state.users, *model.state.root_components}
     return sum(num_parameters(model.shared.modules.fresh(component)) for component in sorted(components))

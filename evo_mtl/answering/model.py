@@ -17,12 +17,11 @@ from evo_mtl.errors import DataError, InputError, RunError
 from evo_mtl.files import digest
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import CHUNK, SharedRoutes, apply, walk
-from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import INPUT, Route, route_from_json
 from evo_mtl.registry import suggestion
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import open_run
-from evo_mtl.run.root import read_root
+from evo_mtl.run.root import Root, read_root
 from evo_mtl.training.calibration import apply as softmax
 
 
@@ -55,7 +54,6 @@ class Model:
         state: What its journal says.
         config: Its configuration.
         shared: Its components.
-        layout: Its root trunk.
         place: Its folder, for messages.
     """
 
@@ -64,10 +62,9 @@ class Model:
         state: ArchiveState,
         config: RunConfig,
         shared: SharedRoutes,
-        layout: TrunkLayout,
         place: Path,
     ) -> None:
-        self.state, self.config, self.layout, self.place = state, config, layout, place
+        self.state, self.config, self.place = state, config, place
         self.shared = shared
         self._routes: dict[str, Route] = {}
 
@@ -95,6 +92,11 @@ class Model:
         if task not in self._routes:
             self._routes[task] = route_from_json(self.state.routes[task]["route"])
         return self._routes[task]
+
+    def root(self, task: str) -> Root:
+        """The trunk that a task's route stands on."""
+        self.route(task)
+        return read_root(self.state.roots[self.state.answered[task]["root"]])
 
     def logits(self, examples: Sequence[np.ndarray], tasks: Sequence[str]) -> list[Tensor]:
         """Calibrated logits ``(B, K)`` of several tasks for the same examples, shared parts run once.
@@ -142,7 +144,7 @@ class Model:
         It takes ``(B, 3, H, W)`` float in [0, 1], resizes to the route's size if need be, and gives
         calibrated logits ``(B, K)``.
         """
-        return RouteModule(self.route(task), self.shared, self.layout)
+        return RouteModule(self.route(task), self.shared)
 
     def fingerprint(self, task: str) -> str:
         """Digest of a task's logits on synthetic probe images: equal exactly when the bits are."""
@@ -157,14 +159,13 @@ def load(path: str | Path) -> Model:
         CorruptionError: Something in it is not what was written.
     """
     folder, config, state = open_run(path)
-    if state.root is None:
+    if not state.roots:
         raise RunError("nothing has been archived in this run yet", folder.path)
     set_threads(config.threads)
-    layout, _ = read_root(state.root)
     device = config.device if config.device == "cpu" or torch.cuda.is_available() else "cpu"
     modules = Modules(folder.store().read, device=device)
     shared = SharedRoutes(modules)
-    return Model(state, config, shared, layout, folder.path)
+    return Model(state, config, shared, folder.path)
 
 
 def fingerprint(route: Route, shared: SharedRoutes) -> str:
@@ -179,10 +180,9 @@ class RouteModule(nn.Module):
     Args:
         route: A closed route.
         shared: Where its components come from; they are copied.
-        layout: The trunk.
     """
 
-    def __init__(self, route: Route, shared: SharedRoutes, layout: TrunkLayout) -> None:
+    def __init__(self, route: Route, shared: SharedRoutes) -> None:
         super().__init__()
         self._route = route
         self.parts = nn.ModuleDict(

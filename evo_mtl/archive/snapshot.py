@@ -24,7 +24,7 @@ FORMAT = 1
 MOST_UNCOVERED = 2**20
 """Bytes of a journal that a running search leaves without a snapshot."""
 PIECE = 2**20
-PLAIN = ("run", "root", "descriptors", "passes", "offers", "arrived", "seen", "stopped", "users", "replaced")
+PLAIN = ("run", "roots", "descriptors", "passes", "offers", "arrived", "seen", "stopped", "users", "replaced")
 """Parts of a state that are held whole."""
 
 
@@ -122,7 +122,7 @@ def _to_bytes(cursor: Cursor, fold: Fold) -> bytes:
         "head": cursor.head,
         "sha256": cursor.bytes_read.hexdigest(),
         "run": fold.run,
-        "root": fold.root,
+        "roots": fold.roots,
         "tasks": table(fold.tasks),
         "looks": table(fold.looks),
         "descriptors": fold.descriptors,

@@ -18,8 +18,8 @@ class ArchiveState:
 
     Args:
         run: The run's configuration digest and seed; empty before the first event.
-        root: Components of the root trunk.
-        tasks: Tasks by name, in order of arrival.
+        roots: Root trunks by digest, in order of arrival.
+        tasks: Tasks by name, in order of arrival; each says on which root it is searched.
         looks: What cheap looks said of tasks whose turn is not over.
         descriptors: Text that describes a task, of those that were looked at and are not private.
         generations: Committed generations, number 0 first, of tasks whose turn is not over.
@@ -36,7 +36,7 @@ class ArchiveState:
     """
 
     run: Mapping = field(default_factory=dict)
-    root: Mapping | None = None
+    roots: Mapping[str, Mapping] = field(default_factory=dict)
     tasks: Mapping[str, Mapping] = field(default_factory=dict)
     looks: Mapping[str, Mapping] = field(default_factory=dict)
     descriptors: Mapping[str, str] = field(default_factory=dict)
@@ -51,6 +51,11 @@ class ArchiveState:
     users: Mapping[str, int] = field(default_factory=dict)
     choosable: Mapping[str, frozenset[str]] = field(default_factory=dict)
     replaced: int = 0
+
+    @property
+    def root_components(self) -> frozenset[str]:
+        """Components of every root."""
+        return frozenset(component for root in self.roots.values() for component in root["components"])
 
 
 def replay(
@@ -84,7 +89,7 @@ class Fold:
     def __init__(self, place: object, state: ArchiveState | None = None, lines: Lines | None = None) -> None:
         start = state or ArchiveState()
         self.place, self.lines = place, lines
-        self.run, self.root, self.replaced = start.run, start.root, start.replaced
+        self.run, self.roots, self.replaced = start.run, dict(start.roots), start.replaced
         self.tasks, self.routes, self.answered = dict(start.tasks), dict(start.routes), dict(start.answered)
         self.looks, self.descriptors = dict(start.looks), dict(start.descriptors)
         self.offers = dict(start.offers)
@@ -112,7 +117,7 @@ class Fold:
         """The state now; what is taken later does not change it."""
         return ArchiveState(
             run=self.run,
-            root=self.root,
+            roots=dict(self.roots),
             tasks=dict(self.tasks),
             looks=dict(self.looks),
             descriptors=dict(self.descriptors),
@@ -135,14 +140,17 @@ def _run(fold: Fold, event: Event) -> None:
 
 
 def _root(fold: Fold, event: Event) -> None:
-    if fold.root is not None:
-        raise ValueError("a second root")
-    fold.root = event.payload
+    """A trunk that tasks may be searched on from now on."""
+    if (name := _text(event.payload, "root")) in fold.roots:
+        raise ValueError(f"root {name[:8]} a second time")
+    fold.roots[name] = event.payload
 
 
 def _task(fold: Fold, event: Event) -> None:
     """A task arrives, or arrives again with other data; what was being searched for it starts over."""
     name = _text(event.payload, "name")
+    if (root := _text(event.payload, "root")) not in fold.roots:
+        raise ValueError(f"task {name!r} on root {root[:8]}, which was never announced")
     fold.tasks[name] = record_of(event, fold.lines)
     fold.looks.pop(name, None)
     fold.generations.pop(name, None)

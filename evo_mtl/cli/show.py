@@ -67,12 +67,15 @@ def summary_text(found: dict[str, Any]) -> str:
         ]
         for row in found["tasks"]
     ]
-    trunk = found["trunk"]
     lines = []
-    if trunk["name"]:
+    if found["trunks"]:
+        told = [
+            f"{trunk['name']} ({trunk['stages']} stages, {short(trunk['parameters'])} parameters)"
+            for trunk in found["trunks"]
+        ]
         lines.append(
-            f"{found['run']}: {len(rows)} tasks on {trunk['name']} ({trunk['stages']} stages, "
-            f"{short(trunk['parameters'])} parameters), {short(found['total_parameters'])} in all"
+            f"{found['run']}: {len(rows)} tasks on {' and '.join(told)}, "
+            f"{short(found['total_parameters'])} in all"
         )
     else:
         lines.append(f"{found['run']}: nothing has been archived yet")

@@ -43,12 +43,11 @@ def check(
     set_threads(1)
     from evo_mtl.evolution.algorithms import algorithms
     from evo_mtl.genome.space import read_space
-    from evo_mtl.searching.checks import draft_root
+    from evo_mtl.searching.checks import check_root
 
     read = read_space(space)
     algorithms.get(read.algorithm, f"{space}: algorithm")
-    layout, _ = draft_root(read)
-    found = {**described(read), "stages": len(layout.stage_names)}
+    found = {**described(read), "stages": check_root(read).facts.num_stages}
     show_json(found) if json else print(space_text(found))
 
 

@@ -156,6 +156,7 @@ def _line(stages: tuple[StageGene, ...], space: SearchSpace, facts: TrunkFacts) 
     depth = len(stages)
     places = sorted({*(i for i in facts.group_ends[1:] if i < depth), depth - 1})
     return Genome(
+        root=facts.root,
         boundary=depth,
         stages=tuple(replace(gene, open=False) for gene in stages),
         adapters=(),

@@ -60,6 +60,7 @@ def genome_of(pick: Pick, space: SearchSpace, facts: TrunkFacts) -> Genome:
     for name in _acting(head, space):
         values[name] = choose(name, space.hyperparameters[name].values)
     genome = Genome(
+        root=facts.root,
         boundary=boundary,
         stages=tuple(StageGene(facts.components[i], open=i in opened) for i in range(depth)),
         adapters=tuple(

@@ -86,6 +86,7 @@ class Genome:
     """One candidate's heritable description.
 
     Attributes:
+        root: Digest of the root trunk that it stands on.
         boundary: Stages below it are shared and frozen; from it on a stage may be open.
         stages: The route's stages in depth order; fewer than the trunk's when the route is cut short.
         adapters: Sorted by stage, at most one a stage.
@@ -96,6 +97,7 @@ class Genome:
         paths: Frozen routes beside the main one; then the main one is frozen too (mu4Net).
     """
 
+    root: str
     boundary: int
     stages: tuple[StageGene, ...]
     adapters: tuple[AdapterGene, ...]
@@ -166,6 +168,7 @@ class Genome:
 def genome_from_json(data: Mapping[str, Any]) -> Genome:
     """Reads what :meth:`Genome.to_json` wrote."""
     return Genome(
+        root=data["root"],
         boundary=data["boundary"],
         stages=tuple(StageGene(**gene) for gene in data["stages"]),
         adapters=tuple(map(_adapter_from_json, data["adapters"])),

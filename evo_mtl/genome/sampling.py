@@ -21,6 +21,7 @@ def seed_genome(seed: SeedCandidate, space: SearchSpace, facts: TrunkFacts) -> G
     depth = min(seed.depth or facts.num_stages, facts.num_stages)
     open_from = depth if seed.open_from is None else min(seed.open_from, depth)
     return Genome(
+        root=facts.root,
         boundary=open_from,
         stages=tuple(
             StageGene(component, open=i >= open_from) for i, component in enumerate(facts.components[:depth])
@@ -74,6 +75,7 @@ def random_genome(space: SearchSpace, facts: TrunkFacts, rng: np.random.Generato
         last = [tap for tap in legal if tap.stage == depth - 1]
         taps.add(last[rng.integers(len(last))])
     genome = Genome(
+        root=facts.root,
         boundary=boundary,
         stages=tuple(StageGene(component) for component in facts.components[:depth]),
         adapters=(),

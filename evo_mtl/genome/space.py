@@ -14,6 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from evo_mtl.documents import Section, read_yaml, validate
 from evo_mtl.errors import ConfigError
+from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.genome import LATER_HYPERPARAMETERS, Value
 from evo_mtl.genome.kinds import Role, hyperparameters_of_kinds, listed_kinds
 from evo_mtl.registry import suggestion
@@ -433,6 +434,10 @@ class SearchSpace(Section):
             )
         return self
 
+    def digest(self) -> str:
+        """Name of the content: equal spaces, equal digests."""
+        return digest(canonical_json(self.model_dump(mode="json")))
+
     def folds(self, num_validation: int, pass_: int = 1) -> int:
         """Parts into which the training images of a task are cut, to be left out in turn; 0 where labels are not few.
 
@@ -497,6 +502,7 @@ class TrunkFacts:
     """What genomes need to know of the root trunk; plain data.
 
     Attributes:
+        root: Its digest, by which genomes name it.
         components: Digest of each stage of the root, in depth order.
         group_ends: Stages that end a group.
         final_norm: Stage that holds the last norm.
@@ -504,6 +510,7 @@ class TrunkFacts:
         channels: Feature channels behind each stage.
     """
 
+    root: str
     components: tuple[str, ...]
     group_ends: tuple[int, ...]
     final_norm: int

@@ -36,7 +36,8 @@ class RunConfig(Section):
     Args:
         stream: The tasks, paths resolved.
         stream_file: Where the stream was read, so that ``resume`` sees a grown one.
-        space: The search space, overrides applied.
+        spaces: Search spaces, overrides applied; no two have the same trunk. Tasks that are new are searched by the last,
+            the others by the one they were begun with.
         seed: Of every draw.
         threads: Torch threads of a trial; results on CPU depend on their number.
         device: Where trials run.
@@ -46,16 +47,25 @@ class RunConfig(Section):
 
     stream: StreamConfig
     stream_file: str
-    space: SearchSpace
+    spaces: tuple[SearchSpace, ...] = Field(min_length=1)
     seed: Annotated[int, Field(ge=0)] = 0
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     device: Literal["cpu", "cuda"] = "cpu"
     passes: Annotated[int, Field(ge=1)] = 1
     versions: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def space(self) -> SearchSpace:
+        """The space by which tasks that are new are searched."""
+        return self.spaces[-1]
+
+    def space_of(self, digest: str) -> SearchSpace | None:
+        """The space of that digest, if the run has it."""
+        return next((space for space in self.spaces if space.digest() == digest), None)
+
     def identity(self) -> str:
-        """Digest of what may not change in a run: all but the tasks, their place, the passes and the versions."""
-        fixed = self.model_dump(mode="json", include={"space", "seed", "threads", "device"})
+        """Digest of what may not change in a run: the seed, the threads, the device and the regime."""
+        fixed = self.model_dump(mode="json", include={"seed", "threads", "device"})
         fixed["regime"] = self.stream.regime
         return digest(canonical_json(fixed))
 
@@ -94,7 +104,7 @@ def make_config(
     return RunConfig(
         stream=stream,
         stream_file=str(Path(tasks).expanduser().absolute()),
-        space=chosen,
+        spaces=(chosen,),
         seed=seed,
         threads=threads,
         device=device,  # type: ignore[arg-type]

@@ -1,16 +1,50 @@
-"""The root trunk put into the store, so that a run carries all it needs to answer."""
+"""Root trunks put into the store, so that a run carries all it needs to answer.
+
+A run may have several: each search space with a trunk of its own brings one. A task is searched on one of them,
+and every genome and route of it stands there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from evo_mtl.archive.store import ComponentStore
-from evo_mtl.genome.space import TrunkChoice, TrunkFacts
+from evo_mtl.files import canonical_json, digest
+from evo_mtl.genome.space import SearchSpace, TrunkChoice, TrunkFacts
 from evo_mtl.network.components import stored
 from evo_mtl.network.cost import stage_parameters
 from evo_mtl.network.layout import TrunkLayout, layout_from_json
 from evo_mtl.network.trunks import Trunk, build_trunk
+
+DRAFT = "draft"
+"""Stands for the digest of what is in no run: a root that was not written, a space that nobody wrote down."""
+
+
+@dataclass(frozen=True)
+class Root:
+    """A trunk that routes stand on.
+
+    Attributes:
+        space: Digest of the search space by which its tasks are searched.
+        layout: What a worker is told of it.
+        facts: What genomes need to know of it; its digest is among them.
+    """
+
+    space: str
+    layout: TrunkLayout
+    facts: TrunkFacts
+
+    @property
+    def digest(self) -> str:
+        """How genomes name it."""
+        return self.facts.root
+
+    @property
+    def num_parameters(self) -> int:
+        """Of all its stages."""
+        return sum(self.facts.parameters)
 
 
 def layout_of(trunk: Trunk) -> TrunkLayout:
@@ -28,29 +62,57 @@ def layout_of(trunk: Trunk) -> TrunkLayout:
     )
 
 
-def write_root(choice: TrunkChoice, store: ComponentStore) -> dict[str, Any]:
-    """Writes every stage of the pretrained trunk; returns the payload of the ``root`` event.
+def draft_root(space: SearchSpace) -> Root:
+    """The root of a space as it would be, nothing written: its components go by the names of its stages.
 
     Raises:
         TrunkError: The trunk or its weights cannot be had.
     """
-    trunk = build_trunk(choice.name, choice.weights, choice.cut)
+    layout = layout_of(_trunk(space.trunk))
+    return Root(space.digest(), layout, _facts(DRAFT, layout, layout.stage_names))
+
+
+def write_root(choice: TrunkChoice, store: ComponentStore, space: str = DRAFT) -> dict[str, Any]:
+    """Writes every stage of a pretrained trunk; returns the payload of the ``root`` event.
+
+    Args:
+        choice: Of the trunk.
+        store: Where its components go.
+        space: Digest of the search space that chose it.
+
+    Raises:
+        TrunkError: The trunk or its weights cannot be had.
+    """
+    trunk = _trunk(choice)
     layout = layout_of(trunk)
     components = [
         store.write(*stored(stage.state_dict(), layout.stage_spec(i), choice.dtype))
         for i, stage in enumerate(trunk.stages)
     ]
-    return {"layout": layout.to_json(), "components": components, "weights": choice.weights}
+    content = {
+        "layout": layout.to_json(),
+        "components": components,
+        "weights": choice.weights,
+    }
+    return {"root": digest(canonical_json(content)), "space": space, **content}
 
 
-def read_root(payload: Mapping[str, Any]) -> tuple[TrunkLayout, TrunkFacts]:
-    """Layout and facts from a ``root`` event."""
+def read_root(payload: Mapping[str, Any]) -> Root:
+    """A root from the payload of its ``root`` event."""
     layout = layout_from_json(payload["layout"])
-    facts = TrunkFacts(
-        components=tuple(payload["components"]),
+    return Root(payload["space"], layout, _facts(payload["root"], layout, payload["components"]))
+
+
+def _trunk(choice: TrunkChoice) -> Trunk:
+    return build_trunk(choice.name, choice.weights, choice.cut)
+
+
+def _facts(root: str, layout: TrunkLayout, components: Sequence[str]) -> TrunkFacts:
+    return TrunkFacts(
+        root=root,
+        components=tuple(components),
         group_ends=layout.group_ends,
         final_norm=layout.final_norm,
         parameters=stage_parameters(layout.name, layout.cut),
         channels=layout.channels,
     )
-    return layout, facts

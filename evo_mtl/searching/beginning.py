@@ -15,8 +15,8 @@ from evo_mtl.files import digest, write_atomic
 from evo_mtl.run.config import RunConfig, grown, to_yaml
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.opened import Opened, read_opened, write_opened
-from evo_mtl.searching.checks import check_device, check_images, draft_root
-from evo_mtl.streams.config import StreamConfig, TaskConfig
+from evo_mtl.searching.checks import check_device, check_images, check_root
+from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.stamps import stamp
 from evo_mtl.streams.task import Task, open_task
 
@@ -62,7 +62,7 @@ def checked(folder: RunFolder, config: RunConfig, research: bool) -> list[Planne
     state, stamps = ArchiveState(), read_opened(folder.opened).stamps
     if folder.exists():
         state = folder.read_state()
-        _grown(folder.read_config(), config, state, folder)
+        config = continued(folder.read_config(), config, state, folder)
     check_device(config.device)
     tasks: list[Planned] = []
     first = True
@@ -71,9 +71,10 @@ def checked(folder: RunFolder, config: RunConfig, research: bool) -> list[Planne
         done = state.answered.get(task.name, {}).get("digest") == planned.digest
         tasks.append(planned if first and not done else replace(planned, opened=None))
         first = first and done
-    if state.root is None:
+    is_there = any(root["space"] == config.space.digest() for root in state.roots.values())
+    if not is_there and not all(task.name in state.tasks for task in config.stream.tasks):
         set_threads(config.threads)
-        draft_root(config.space)
+        check_root(config.space)
     return tasks
 
 
@@ -104,13 +105,27 @@ def _planned(
     return Planned(config, task.digest, before.digest if before is not None and sure else None, task)
 
 
-def _grown(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFolder) -> StreamConfig:
-    """The stream the run goes on with; raises ``RunError`` when ``new`` is another configuration."""
+def continued(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFolder) -> RunConfig:
+    """The configuration the run goes on with; raises ``RunError`` when ``new`` is another one.
+
+    A run may gain tasks, and search spaces whose trunk it does not have yet.
+    """
     if old.identity() != new.identity():
         raise RunError(f"a run of another configuration: {_difference(old, new)}", folder.path)
     if state.run and state.run["configuration"] != new.identity():
         raise RunError("run.yaml is not the configuration that the journal was begun with", folder.config)
-    return grown(old.stream, new.stream, state.tasks, new.stream_file)
+    spaces = {space.digest(): space for space in old.spaces}
+    if not {root["space"] for root in state.roots.values()} <= set(spaces):
+        raise RunError("run.yaml lacks a search space that the journal names", folder.config)
+    for space in new.spaces:
+        before = next((one for one in old.spaces if one.trunk == space.trunk), space)
+        if before != space:
+            was, now = before.model_dump(mode="json"), space.model_dump(mode="json")
+            raise RunError(f"a run of another configuration: space.{_first(was, now)}", folder.path)
+        spaces.pop(space.digest(), None)
+        spaces[space.digest()] = space  # the last is that of new tasks
+    stream = grown(old.stream, new.stream, state.tasks, new.stream_file)
+    return new.model_copy(update={"stream": stream, "spaces": tuple(spaces.values())})
 
 
 def begin(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned] = ()) -> Archive:
@@ -127,9 +142,8 @@ def begin(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned] = ()) -
     archive = Archive(folder.journal)
     try:
         if old is not None:
-            stream = _grown(old, config, archive.state, folder)
-            config = config.model_copy(update={"stream": stream})
-            if any(getattr(config, key) != getattr(old, key) for key in ("stream", "stream_file", "passes")):
+            config = continued(old, config, archive.state, folder)
+            if any(getattr(config, key) != getattr(old, key) for key in _GROWS):
                 write_atomic(folder.config, to_yaml(config))
         _remember(folder, config, tasks)
         if not archive.journal.count:
@@ -154,16 +168,21 @@ def _remember(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned]) ->
         write_opened(folder.opened, news)
 
 
+_GROWS = ("stream", "stream_file", "spaces", "passes")
+"""What a run may gain."""
+
+
 def _difference(old: RunConfig, new: RunConfig) -> str:
     """The first setting in which two configurations differ, in words."""
-
-    def first(a: Any, b: Any, path: str) -> str:
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            for key in [*a, *(k for k in b if k not in a)]:
-                if a.get(key) != b.get(key):
-                    return first(a.get(key), b.get(key), f"{path}.{key}" if path else str(key))
-        return f"{path} is {a!r} there, {b!r} here"
-
-    fields = {"space", "seed", "threads", "device"}
+    fields = {"seed", "threads", "device"}
     was, now = old.model_dump(mode="json", include=fields), new.model_dump(mode="json", include=fields)
-    return first(was, now, "") if was != now else f"regime is {old.stream.regime!r} there"
+    return _first(was, now) if was != now else f"regime is {old.stream.regime!r} there"
+
+
+def _first(was: Any, now: Any, path: str = "") -> str:
+    """The first key in which two documents differ, and both values."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for key in [*was, *(k for k in now if k not in was)]:
+            if was.get(key) != now.get(key):
+                return _first(was.get(key), now.get(key), f"{path}.{key}" if path else str(key))
+    return f"{path} is {was!r} there, {now!r} here"

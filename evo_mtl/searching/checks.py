@@ -8,12 +8,9 @@ from pathlib import Path
 import torch
 
 from evo_mtl.errors import InputError
-from evo_mtl.genome.space import SearchSpace, TrunkFacts, check_against_trunk
-from evo_mtl.network.cost import stage_parameters
-from evo_mtl.network.layout import TrunkLayout
-from evo_mtl.network.trunks import build_trunk
+from evo_mtl.genome.space import SearchSpace, check_against_trunk
 from evo_mtl.run.folder import RunFolder
-from evo_mtl.run.root import layout_of
+from evo_mtl.run.root import Root, draft_root
 from evo_mtl.streams.task import Split, Task
 from evo_mtl.training.arrays import check_cache_folder
 
@@ -45,23 +42,16 @@ def check_device(device: str) -> None:
         raise InputError("torch finds no CUDA device here; use cpu", "--device cuda")
 
 
-def draft_root(space: SearchSpace) -> tuple[TrunkLayout, TrunkFacts]:
-    """The root trunk as it would be, nothing written: its components go by the names of its stages.
+def check_root(space: SearchSpace) -> Root:
+    """The root of a space as it would be.
 
     Raises:
         TrunkError: The trunk or its weights cannot be had.
         ConfigError: The space asks for stages that the trunk has not.
     """
-    layout = layout_of(build_trunk(space.trunk.name, space.trunk.weights, space.trunk.cut))
-    facts = TrunkFacts(
-        components=layout.stage_names,
-        group_ends=layout.group_ends,
-        final_norm=layout.final_norm,
-        parameters=stage_parameters(layout.name, layout.cut),
-        channels=layout.channels,
-    )
-    check_against_trunk(space, facts, f"search space {space.name}")
-    return layout, facts
+    root = draft_root(space)
+    check_against_trunk(space, root.facts, f"search space {space.name}")
+    return root
 
 
 def check_images(task: Task) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from evo_mtl.archive.state import ArchiveState
 from evo_mtl.engines.workbench import set_threads
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation
@@ -18,13 +19,15 @@ from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.looks import root_looks
 from evo_mtl.evolution.outcome import OK, Notes
 from evo_mtl.evolution.turn import Turn, World
-from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.genome.space import SearchSpace
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.pooling import main_tensor
 from evo_mtl.network.trunks import stage_modules
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder, open_run
-from evo_mtl.searching.checks import check_device, check_images, draft_root
+from evo_mtl.run.root import Root, read_root
+from evo_mtl.searching.beginning import continued
+from evo_mtl.searching.checks import check_device, check_images, check_root
 from evo_mtl.searching.usage import uncounted
 from evo_mtl.streams.task import Task, open_task
 from evo_mtl.training.looks import look_work
@@ -50,20 +53,28 @@ def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str
     Raises:
         InputError: What would stop the search, too.
     """
-    done: Mapping[str, int] = open_run(folder.path)[2].passes if folder.exists() else {}
+    state = ArchiveState()
+    if folder.exists():
+        _, old, state = open_run(folder.path)
+        config = continued(old, config, state, folder)
+    done = state.passes
     archived = {task.name for task in config.stream.tasks if done.get(task.name, 0) >= config.passes}
     check_device(config.device)
     tasks = [open_task(task) for task in config.stream.tasks if task.name not in archived]
     for task in tasks:
         check_images(task)
-    layout, facts = draft_root(config.space)
-    rate = multiply_adds_per_second(config, layout) * min(workers, os.cpu_count() or 1)
-    rows = [_task_row(task, done.get(task.name, 0), config, layout, facts, rate) for task in tasks]
+    here = check_root(config.space)
+    rate = multiply_adds_per_second(config, here.layout) * min(workers, os.cpu_count() or 1)
+    rows = [_task_row(task, done.get(task.name, 0), config, _root(task, state, here), rate) for task in tasks]
     return {
         "run": str(folder.path),
         "space": config.space.name,
         "algorithm": config.space.algorithm,
-        "trunk": {"name": layout.name, "stages": len(facts.parameters), "parameters": sum(facts.parameters)},
+        "trunk": {
+            "name": here.layout.name,
+            "stages": here.facts.num_stages,
+            "parameters": here.num_parameters,
+        },
         "archived": [task.name for task in config.stream.tasks if task.name in archived],
         "tasks": rows,
         **{
@@ -73,12 +84,16 @@ def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str
     }
 
 
-def _task_row(
-    task: Task, done: int, config: RunConfig, layout: TrunkLayout, facts: TrunkFacts, rate: float
-) -> dict[str, Any]:
+def _root(task: Task, state: ArchiveState, here: Root) -> Root:
+    """What a task is searched on: that of the space asked for, if it is new."""
+    known = state.tasks.get(task.name)
+    return here if known is None else read_root(state.roots[known["root"]])
+
+
+def _task_row(task: Task, done: int, config: RunConfig, root: Root, rate: float) -> dict[str, Any]:
+    space = config.space_of(root.space) or config.space
     work = [
-        planned_work(task, config.space, config.seed, layout, facts, pass_)
-        for pass_ in range(done + 1, config.passes + 1)
+        planned_work(task, space, config.seed, root, pass_) for pass_ in range(done + 1, config.passes + 1)
     ]
     candidates, images, multiply_adds = (sum(column) for column in zip(*work, strict=True))
     return {
@@ -94,9 +109,10 @@ def _task_row(
 
 
 def planned_work(
-    task: Task, space: SearchSpace, seed: int, layout: TrunkLayout, facts: TrunkFacts, pass_: int = 1
+    task: Task, space: SearchSpace, seed: int, root: Root, pass_: int = 1
 ) -> tuple[int, int, float]:
     """Candidates, images presented and multiply-adds of a turn in which all candidates are equally good."""
+    layout, facts = root.layout, root.facts
     pricing = Pricing(
         layout=layout,
         num_train=len(task.train),

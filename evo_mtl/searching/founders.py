@@ -38,10 +38,11 @@ class Founders:
         self._made: dict[str, ArchivedFounder] = {}
 
     def without(self, task: str, state: ArchiveState) -> tuple[Founder, ...]:
-        """Routes of all tasks but one that are not private, in order of first arrival."""
-        found = []
+        """Routes of the other tasks on its root that are not private, in order of first arrival."""
+        found, root = [], state.tasks[task]["root"]
         for name, event in state.routes.items():
-            if name != task and not state.tasks[name]["private"]:
+            here = state.answered[name]["root"] == root
+            if name != task and here and not state.tasks[name]["private"]:
                 made = self._made.get(name)
                 if made is None or made.event is not event:
                     made = self._made[name] = ArchivedFounder(name, event)

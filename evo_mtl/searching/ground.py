@@ -1,4 +1,4 @@
-"""What every task's turn stands on: one process's hold on a run, its lock taken and its root trunk ready."""
+"""What every task's turn stands on: one process's hold on a run, its lock taken."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 
 from evo_mtl.archive.snapshot import Archive
 from evo_mtl.engines.workbench import BenchPlan, set_threads
-from evo_mtl.genome.space import TrunkFacts, check_against_trunk
+from evo_mtl.genome.space import SearchSpace, check_against_trunk
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
-from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
-from evo_mtl.run.root import read_root, write_root
+from evo_mtl.run.root import Root, read_root, write_root
 from evo_mtl.searching.founders import Founders
 from evo_mtl.searching.usage import num_users, uncounted
 from evo_mtl.streams.config import TaskConfig
@@ -48,7 +47,8 @@ class Ground:
         self.store = folder.store()
         self.state = archive.state
         self.founders = Founders()
-        self.layout, self.facts = self._root()
+        self._roots: dict[str, Root] = {}
+        set_threads(config.threads)
         self.shared = SharedRoutes(Modules(self.store.read, device=config.device))
 
     def commit(self, kind: str, **payload: Any) -> None:
@@ -56,43 +56,61 @@ class Ground:
         self.archive.append(kind, **payload)
         self.state = self.archive.state
 
-    def _root(self) -> tuple[TrunkLayout, TrunkFacts]:
-        set_threads(self.config.threads)
-        payload = self.state.root
-        if payload is None:
-            payload = write_root(self.config.space.trunk, self.store)
-            check_against_trunk(self.config.space, read_root(payload)[1], self.config.space.name)
-            self.commit("root", **payload)
-        return read_root(payload)
+    def root_for_new_tasks(self) -> Root:
+        """The root of the run's latest space; written now, where it has none yet."""
+        space = self.config.space
+        for name, payload in self.state.roots.items():
+            if payload["space"] == space.digest():
+                return self._root(name)
+        payload = write_root(space.trunk, self.store, space.digest())
+        check_against_trunk(space, read_root(payload).facts, space.name)
+        self.commit("root", **payload)
+        return self._root(payload["root"])
+
+    def root_of(self, task: str) -> Root:
+        """What a task that has arrived is searched on."""
+        return self._root(self.state.tasks[task]["root"])
+
+    def space_of(self, task: str) -> SearchSpace:
+        """The space by which a task that has arrived is searched."""
+        space = self.config.space_of(self.root_of(task).space)
+        assert space is not None  # no run is opened for a search that lacks one
+        return space
+
+    def _root(self, name: str) -> Root:
+        if name not in self._roots:
+            self._roots[name] = read_root(self.state.roots[name])
+        return self._roots[name]
 
     def pricing(self, task: Task, pass_: int) -> Pricing:
         """Prices genomes for a task, its own route not counted among the users."""
+        root, space = self.root_of(task.name), self.space_of(task.name)
         return Pricing(
-            layout=self.layout,
+            layout=root.layout,
             num_train=len(task.train),
             num_validation=len(task.validation),
             num_classes=len(task.classes),
             users=num_users(self.state, without=task.name),
-            image_size=int(self.config.space.default("image_size")),
-            validations=self.config.space.validations,
-            uncounted=uncounted(self.config.space, self.facts),
-            folds=self.config.space.folds(len(task.validation), pass_),
+            image_size=int(space.default("image_size")),
+            validations=space.validations,
+            uncounted=uncounted(space, root.facts),
+            folds=space.folds(len(task.validation), pass_),
         )
 
     def plan(self, config: TaskConfig, task: Task, pass_: int) -> BenchPlan:
         """What workers are told about a task."""
-        cache = self.cache or self.folder.cache
+        cache, space = self.cache or self.folder.cache, self.space_of(task.name)
         return BenchPlan(
             folder=str(self.folder.path.absolute()),
             cache=str(cache.expanduser().absolute()),
             cache_bytes=self.cache_bytes,
             seed=self.config.seed,
-            layout=self.layout,
+            layout=self.root_of(task.name).layout,
             task=config,
             digest=task.digest,
-            validations=self.config.space.validations,
-            sizes=self.config.space.image_sizes,
+            validations=space.validations,
+            sizes=space.image_sizes,
             threads=self.config.threads,
             device=self.config.device,
-            folds=self.config.space.folds(len(task.validation), pass_),
+            folds=space.folds(len(task.validation), pass_),
         )

@@ -24,6 +24,7 @@ def corrected(ground: Ground, population: Population, task: Task) -> dict[str, A
     labels = answered_labels(task, folds, ground.config.seed)
     classes = labels if task.metric == "balanced_accuracy" else np.zeros_like(labels)
     rng = generator(ground.config.seed, *turn_address(task.name, best.candidate.pass_), "winner's luck")
-    objective, root = ground.config.space.objective, ground.pricing(task, best.candidate.pass_).root()
+    objective = ground.space_of(task.name).objective
+    root = ground.pricing(task, best.candidate.pass_).root()
     found = corrected_quality(population.evaluations, root, objective, classes, rng)
     return {} if found is None else {"corrected": found.to_json()}

@@ -133,7 +133,7 @@ def _check(folder: RunFolder, state: ArchiveState, tasks: Sequence[str]) -> None
 def _newer(ground: Ground, name: str) -> tuple[Founder, ...]:
     """Routes that came after the task's own was last decided on, with components of which it knew nothing."""
     state = ground.state
-    known = {*(state.root or {})["components"], *components_of(state.routes[name])}
+    known = state.root_components | components_of(state.routes[name])
     later = [
         one for one in ground.founders.without(name, state) if state.arrived[one.task] > state.seen[name]
     ]
@@ -192,8 +192,8 @@ class _Offer:
         world = World(
             self.task.name,
             ground.config.seed,
-            ground.config.space,
-            ground.facts,
+            ground.space_of(self.task.name),
+            ground.root_of(self.task.name).facts,
             self.newer,
             pricing,
             pass_=self.pass_,
@@ -235,7 +235,7 @@ class _Offer:
         p = p_value(metric, old[held], new[held], labels[held], self._generator("proof"))
         quality = metrics.score(metric, answers.new, labels)
         pricing = self.ground.pricing(self.task, self.pass_)
-        objective, root = self.ground.config.space.objective, pricing.root()
+        objective, root = self.ground.space_of(self.task.name).objective, pricing.root()
         score = fitness(quality, best.cost, root, objective)
         before = incumbent(self.task.name, self.pass_, self.own, pricing, objective)
         known = fitness(metrics.score(metric, answers.old, labels), before.cost, root, objective)

@@ -83,9 +83,10 @@ def run_search(
     with (
         lock(folder.lock),
         begin(folder, config, tasks) as archive,
-        mirrored(options.optuna_storage, folder.path, config.space, progress) as progress,
+        mirrored(options.optuna_storage, folder.path, folder.read_config().spaces, progress) as progress,
     ):
-        ground = Ground(folder, config, archive, progress, options.cache, options.cache_bytes)
+        whole = folder.read_config()  # with the spaces that the run had before
+        ground = Ground(folder, whole, archive, progress, options.cache, options.cache_bytes)
         return _Search(ground, options, tasks).all_tasks()
 
 

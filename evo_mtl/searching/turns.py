@@ -70,9 +70,11 @@ def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engi
     start = time.monotonic()
     known = ground.state.tasks.get(task.name)
     if known is None or known["digest"] != task.digest:
+        root = ground.root_for_new_tasks() if known is None else ground.root_of(task.name)
         ground.commit(
             "task",
             name=task.name,
+            root=root.digest,
             digest=task.digest,
             classes=list(task.classes),
             metric=task.metric,
@@ -80,7 +82,7 @@ def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engi
             num_validation=len(task.validation),
             private=config.private,
         )
-    pricing = ground.pricing(task, place.pass_)
+    space, pricing = ground.space_of(task.name), ground.pricing(task, place.pass_)
     trials = Trials(
         engine,
         ground.plan(config, task, place.pass_),
@@ -96,20 +98,16 @@ def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engi
             len(task.train),
             len(task.validation),
             len(task.classes),
-            ground.config.space.budget.generations,
+            space.budget.generations,
             place.pass_,
         )
     )
-    turn = Turn(
-        _world(ground, place.pass_, task, pricing, trials), algorithms.get(ground.config.space.algorithm)
-    )
+    turn = Turn(_world(ground, place.pass_, task, pricing, trials), algorithms.get(space.algorithm))
     for committed in ground.state.generations.get(task.name, ()):
         turn.tell(evaluation_from_json(data) for data in committed["evaluations"])
         _tell_generation(ground, turn, committed["number"], 0.0, replayed=True)
     if place.pass_ > 1 and turn.generation == 0:
-        own = incumbent(
-            task.name, place.pass_, ground.state.routes[task.name], pricing, ground.config.space.objective
-        )
+        own = incumbent(task.name, place.pass_, ground.state.routes[task.name], pricing, space.objective)
         _commit_generation(ground, turn, [own], 0.0)
     while ground.state.stopped.get(task.name) != place.pass_ and (candidates := turn.ask()):
         _generation(ground, turn, candidates, trials, pricing)
@@ -165,7 +163,7 @@ def evaluated(ground: Ground, candidate: Candidate, outcome: Outcome, pricing: P
     status = outcome.status
     cost = pricing.cost(candidate.genome, len(outcome.curve) - 1 if status.rejected else None)
     quality = outcome.quality if status.ok else float("nan")
-    score = fitness(quality, cost, pricing.root(), ground.config.space.objective)
+    score = fitness(quality, cost, pricing.root(), ground.space_of(candidate.task).objective)
     return Evaluation(
         candidate=candidate,
         status=status,
@@ -192,7 +190,8 @@ def _archive(ground: Ground, turn: Turn, task: Task) -> None:
     else:
         trained |= components_of(ground.state.routes.get(task.name, {}))
         trained |= ground.state.choosable.get(task.name, frozenset())
-        members = told_front(population, ground.layout, ground.config.space.objective.keep_front)
+        keep = ground.space_of(task.name).objective.keep_front
+        members = told_front(population, ground.root_of(task.name).layout, keep)
         more = {"front": members, **corrected(ground, population, task), **said}
         ground.commit("route", task=task.name, **found_route(ground, best), **more)
     ground.store.remove(sorted(trained - in_use(ground.state)))
@@ -202,7 +201,7 @@ def _archive(ground: Ground, turn: Turn, task: Task) -> None:
 
 def found_route(ground: Ground, best: Evaluation) -> dict[str, Any]:
     """What the event of a route says of it: its components pinned, and the digest of its logits."""
-    found = archived(best, ground.layout)
+    found = archived(best, ground.root_of(best.candidate.task).layout)
     return {**found, "fingerprint": fingerprint(route_from_json(found["route"]), ground.shared)}
 
 
@@ -217,13 +216,13 @@ def _early_end(ground: Ground, turn: Turn) -> dict[str, Any]:
 def _world(ground: Ground, pass_: int, task: Task, pricing: Pricing, trials: Trials) -> World:
     founders = ground.founders.without(task.name, ground.state)
     looks = _looks(ground, pass_, task, founders, trials)
-    space = ground.config.space
-    return World(task.name, ground.config.seed, space, ground.facts, founders, pricing, looks, pass_)
+    space, facts = ground.space_of(task.name), ground.root_of(task.name).facts
+    return World(task.name, ground.config.seed, space, facts, founders, pricing, looks, pass_)
 
 
 def _looks(ground: Ground, pass_: int, task: Task, founders: Sequence[Founder], trials: Trials) -> Looks:
     """What cheap looks say of the task: as committed, or looked up now and committed."""
-    space = ground.config.space
+    space, facts = ground.space_of(task.name), ground.root_of(task.name).facts
     if task.name in ground.state.looks:
         looks = Looks(tuple(map(look_from_json, ground.state.looks[task.name]["looks"])))
         _tell_looks(ground, task.name, looks, 0.0, replayed=True)
@@ -232,7 +231,7 @@ def _looks(ground: Ground, pass_: int, task: Task, founders: Sequence[Founder], 
         return Looks()
     start = time.monotonic()
     rng = generator(ground.config.seed, *turn_address(task.name, pass_), "looks")
-    looks, own = first_looks(space, ground.facts, founders, ground.state.descriptors, trials, rng)
+    looks, own = first_looks(space, facts, founders, ground.state.descriptors, trials, rng)
     told = {"descriptor": own} if own and not ground.state.tasks[task.name]["private"] else {}
     seen = [look.to_json() for look in looks.all]
     ground.commit("looks", task=task.name, looks=seen, **told, **_said(pass_))
@@ -277,7 +276,7 @@ def tell_done(ground: Ground, place: Place, name: str, seconds: float, skipped: 
             place.num_turns,
             route["quality"],
             route["cost"]["added_parameters"],
-            sum(ground.facts.parameters),
+            ground.root_of(name).num_parameters,
             seconds,
             skipped,
             place.pass_,

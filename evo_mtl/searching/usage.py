@@ -11,11 +11,11 @@ from evo_mtl.genome.space import SearchSpace, TrunkFacts
 
 
 def in_use(state: ArchiveState) -> set[str]:
-    """Components of the root, of routes, of those that may be chosen instead, and of unfinished turns.
+    """Components of the roots, of routes, of those that may be chosen instead, and of unfinished turns.
 
     Of a turn: what its candidates wrote or started from.
     """
-    used = {*(state.root["components"] if state.root else ()), *state.users}
+    used = {*state.root_components, *state.users}
     turns = state.generations.values()
     return used.union(*state.choosable.values(), *map(written, turns), *map(_inherited, turns))
 
@@ -32,11 +32,11 @@ def written(generations: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def trained_before(state: ArchiveState, task: str) -> frozenset[str]:
-    """Components of a task's former route and kept front that are not the root's: the task may have trained them."""
+    """Components of a task's former route and kept front that are no root's: the task may have trained them."""
     if task not in state.routes:
         return frozenset()
     found = components_of(state.routes[task]) | state.choosable.get(task, frozenset())
-    return found - {*(state.root or {})["components"]}
+    return found - state.root_components
 
 
 def _inherited(generations: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -53,9 +53,9 @@ def _inherited(generations: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def num_users(state: ArchiveState, without: str = "") -> Counter[str]:
-    """How many routes use each component, the root trunk's own route counted as one."""
+    """How many routes use each component, each root trunk's own route counted as one."""
     users: Counter[str] = Counter(state.users)
-    users.update(state.root["components"] if state.root else ())
+    users.update(state.root_components)
     if without in state.routes:
         users.subtract(components_of(state.routes[without]))
     return users

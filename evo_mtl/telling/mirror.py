@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,9 @@ from evo_mtl.archive.journal import Cursor, Event
 from evo_mtl.evolution.candidate import evaluation_from_json
 from evo_mtl.evolution.quiet import quiet_optuna
 from evo_mtl.files import digest
-from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.genome.space import SearchSpace
 from evo_mtl.run import progress as tell
-from evo_mtl.run.root import read_root
+from evo_mtl.run.root import Root, read_root
 from evo_mtl.telling.optuna_storage import open_storage, reason, shown
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ RETRY = 1.0
 
 @contextmanager
 def mirrored(
-    url: str | None, run: Path, space: SearchSpace, progress: tell.Progress
+    url: str | None, run: Path, spaces: Sequence[SearchSpace], progress: tell.Progress
 ) -> Iterator[tell.Progress]:
     """Mirrors a run while the context lasts, in a thread of its own.
 
     Args:
         url: Of the storage; ``None`` for none.
         run: The run's folder; its journal is there already.
-        space: What is searched.
+        spaces: What is searched.
         progress: Is told once if the storage cannot be written.
 
     Yields:
@@ -53,7 +53,7 @@ def mirrored(
     if url is None:
         yield progress
         return
-    mirror = Mirror(url, run, space)
+    mirror = Mirror(url, run, spaces)
     told = False
 
     def complain() -> None:
@@ -81,15 +81,15 @@ class Mirror:
     Args:
         url: Of the storage.
         run: The run's folder.
-        space: What is searched.
+        spaces: What is searched.
 
     Attributes:
         trouble: Why the storage could not be written, the first time that happened.
     """
 
-    def __init__(self, url: str, run: Path, space: SearchSpace) -> None:
+    def __init__(self, url: str, run: Path, spaces: Sequence[SearchSpace]) -> None:
         self.trouble: str | None = None
-        self._url, self._journal, self._space = url, run / "journal.jsonl", space
+        self._url, self._journal, self._spaces = url, run / "journal.jsonl", spaces
         self._name = run.absolute().name
         self._added = 0
         self._more, self._closing, self._given_up = threading.Event(), threading.Event(), threading.Event()
@@ -124,7 +124,7 @@ class Mirror:
             thread.join()
         import optuna.storages  # noqa: F401  # whom to keep quiet is known from here on
 
-        copy = _Copy(self._url, self._name, self._space)
+        copy = _Copy(self._url, self._name, self._spaces)
         while not self._given_up.is_set():
             self._more.clear()  # first: what is said from here on is not slept through
             last = self._closing.is_set()
@@ -147,12 +147,14 @@ class Mirror:
 class _Copy:
     """How far a storage has a journal."""
 
-    def __init__(self, url: str, name: str, space: SearchSpace) -> None:
-        self._url, self._name, self._space = url, name, space
+    def __init__(self, url: str, name: str, spaces: Sequence[SearchSpace]) -> None:
+        self._url, self._name = url, name
+        self._spaces = {space.digest(): space for space in spaces}
         self._cursor = Cursor()
         self._pending: Event | None = None
         self._run = ""
-        self._facts: TrunkFacts | None = None
+        self._roots: dict[str, Root] = {}
+        self._root_of: dict[str, str] = {}
         self.forget()
 
     def forget(self) -> None:
@@ -173,22 +175,27 @@ class _Copy:
             if event.kind == "run":
                 self._run = event.digest
             elif event.kind == "root":
-                self._facts = read_root(event.payload)[1]
+                root = read_root(event.payload)
+                self._roots[root.digest] = root
+            elif event.kind == "task":
+                self._root_of[event.payload["name"]] = event.payload["root"]
             elif event.kind == "generation":
                 yield from self._generation(event)
             self._pending = None
 
     def _generation(self, event: Event) -> Iterator[None]:
-        assert self._facts is not None  # a journal has its root before any generation
         if self._study is None or event.payload["task"] != self._task:
             self._task = event.payload["task"]
             self._study = self._open(f"{self._name}/{self._task}")
             trials = self._study.get_trials(deepcopy=False)
             self._known = {(t.user_attrs.get("event"), t.user_attrs.get("candidate")) for t in trials}
+        root = self._roots[self._root_of[self._task]]
         for data in event.payload["evaluations"]:
             one = evaluation_from_json(data)
             if (event.digest, one.candidate.id) not in self._known:
-                self._study.add_trial(shown(one, self._space, self._facts, {"event": event.digest}))
+                self._study.add_trial(
+                    shown(one, self._spaces[root.space], root.facts, {"event": event.digest})
+                )
                 self._known.add((event.digest, one.candidate.id))
                 yield
 

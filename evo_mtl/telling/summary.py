@@ -27,7 +27,7 @@ from evo_mtl.telling.hindsight import hindsight
 
 
 def summarize(path: str | Path) -> dict[str, Any]:
-    """Everything that ``show`` tells about a run: its trunk, and a row for each task.
+    """Everything that ``show`` tells about a run: its trunks, and a row for each task.
 
     Raises:
         RunError: There is no run.
@@ -35,18 +35,20 @@ def summarize(path: str | Path) -> dict[str, Any]:
     """
     folder, config, state = open_run(path)
     history = _history(read_journal(folder.journal) if folder.journal.exists() else ())
-    trunk = _trunk(state, folder.store())
+    trunks = _trunks(state, folder.store())
     owners = _owners(state)
-    rows = [_task_row(name, state, history, trunk["parameters"], owners) for name in state.routes]
+    rows = [_task_row(name, state, history, trunks, owners) for name in state.routes]
     return {
         "run": folder.path.name,
         "space": config.space.name,
         "algorithm": config.space.algorithm,
         "seed": config.seed,
-        "trunk": trunk,
+        "trunks": list(trunks.values()),
         "tasks": rows,
         "waiting": [task.name for task in config.stream.tasks if task.name not in state.routes],
-        "total_parameters": _total(state, folder.store(), trunk["parameters"]),
+        "total_parameters": _total(
+            state, folder.store(), sum(trunk["parameters"] for trunk in trunks.values())
+        ),
         "clock_bound": bool(state.stopped),
     }
 
@@ -62,7 +64,7 @@ def task_details(path: str | Path, task: str) -> dict[str, Any]:
     events = read_journal(folder.journal)
     history, owners = _history(events), _owners(state)
     store = folder.store()
-    row = _task_row(task, state, history, _trunk(state, store)["parameters"], owners)
+    row = _task_row(task, state, history, _trunks(state, store), owners)
     event = state.routes[task]
     return {
         **row,
@@ -203,12 +205,14 @@ def lineage(task: str, candidate: str | None, history: History, state: ArchiveSt
     return steps
 
 
-def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owners: Owners) -> dict[str, Any]:
+def _task_row(
+    name: str, state: ArchiveState, history: History, trunks: Mapping[str, Mapping[str, Any]], owners: Owners
+) -> dict[str, Any]:
     known, event = state.answered[name], state.routes[name]
     genome, cost = genome_from_json(event["genome"]), event["cost"]
     tried = history[name]
     winner = tried[event["candidate"]]
-    own = owners[name].difference(state.root["components"] if state.root else ())
+    own, trunk = owners[name] - state.root_components, trunks[known["root"]]
     return {
         "name": name,
         "classes": len(known["classes"]),
@@ -220,7 +224,8 @@ def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owne
         "pooled": event.get("pooled"),
         "score": event["score"],
         "depth": genome.depth,
-        "trunk_depth": len(state.root["components"]) if state.root else 0,
+        "trunk": trunk["name"],
+        "trunk_depth": trunk["stages"],
         "boundary": genome.boundary,
         "open_stages": [i for i, gene in enumerate(genome.stages) if gene.open],
         "adapters": [gene.stage for gene in genome.adapters],
@@ -230,7 +235,7 @@ def _task_row(name: str, state: ArchiveState, history: History, trunk: int, owne
         "image_size": genome.image_size,
         "active_parameters": cost["active_parameters"],
         "added_parameters": cost["added_parameters"],
-        "added_share": cost["added_parameters"] / trunk if trunk else 0.0,
+        "added_share": cost["added_parameters"] / trunk["parameters"],
         "multiply_adds": cost["inference"],
         "shared_with": [task for task, parts in owners.items() if task != name and parts & own],
         "candidates_tried": sum(one.origin != OWN_ROUTE for one in tried.values()),
@@ -247,7 +252,7 @@ def _total(state: ArchiveState, store: ComponentStore, trunk: int) -> int:
     if not state.replaced:
         return trunk + sum(event["cost"]["added_parameters"] for event in state.routes.values())
     # Of a route that was replaced, others may still use parts; no route says that it added them.
-    own = set(state.users).difference(state.root["components"] if state.root else ())
+    own = set(state.users) - state.root_components
     return trunk + sum(num_learnable(store, component) for component in own)
 
 
@@ -259,21 +264,22 @@ def _owners(state: ArchiveState) -> Owners:
     return {name: set(route_from_json(event["route"]).components) for name, event in state.routes.items()}
 
 
-def _trunk(state: ArchiveState, store: ComponentStore) -> dict[str, Any]:
-    if state.root is None:
-        return {"name": None, "weights": None, "stages": 0, "parameters": 0}
-    components = state.root["components"]
+def _trunks(state: ArchiveState, store: ComponentStore) -> dict[str, dict[str, Any]]:
+    """The root trunks by digest, in order of arrival."""
     return {
-        "name": state.root["layout"]["name"],
-        "weights": state.root["weights"],
-        "stages": len(components),
-        "parameters": sum(num_learnable(store, component) for component in components),
+        name: {
+            "root": name,
+            "name": root["layout"]["name"],
+            "weights": root["weights"],
+            "stages": len(root["components"]),
+            "parameters": sum(num_learnable(store, component) for component in root["components"]),
+        }
+        for name, root in state.roots.items()
     }
 
 
 def _nodes(task: str, state: ArchiveState, store: ComponentStore, owners: Owners) -> list[dict[str, Any]]:
-    layout = state.root["layout"]["stage_names"] if state.root else []
-    root = set(state.root["components"]) if state.root else set()
+    layout = state.roots[state.answered[task]["root"]]["layout"]["stage_names"]
     nodes = []
     for i, node in enumerate(route_from_json(state.routes[task]["route"]).nodes):
         place = node.slot.partition(":")[2]
@@ -286,7 +292,7 @@ def _nodes(task: str, state: ArchiveState, store: ComponentStore, owners: Owners
                 "stage_name": layout[int(place)] if node.operation == "stage" else "",
                 "grid": node.grid,
                 "component": node.component,
-                "of_trunk": node.component in root,
+                "of_trunk": node.component in state.root_components,
                 "shared_with": [t for t, parts in owners.items() if t != task and node.component in parts],
                 "parameters": num_learnable(store, node.component) if node.component else 0,
             }

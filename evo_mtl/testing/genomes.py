@@ -55,6 +55,7 @@ def a_space(**changes: Any) -> SearchSpace:
 def trunk_facts(num_stages: int = 8) -> TrunkFacts:
     """A trunk of eight stages in four groups: ``0 | 1 | 2 3 | 4 5 6 7``."""
     return TrunkFacts(
+        root=digest(b"root"),
         components=tuple(digest(f"stage {i}".encode()) for i in range(num_stages)),
         group_ends=(0, 1, 3, num_stages - 1),
         final_norm=num_stages - 1,

@@ -92,7 +92,8 @@ def a_trunk(
     """A store that holds a trunk of random weights, and the trunk's facts."""
     store = ComponentStore(folder)
     choice = TrunkChoice(name=name, weights="random", cut=cut, dtype=dtype)  # type: ignore[arg-type]
-    return store, *read_root(write_root(choice, store))
+    root = read_root(write_root(choice, store))
+    return store, root.layout, root.facts
 
 
 def shared_routes(store: ComponentStore, layout: TrunkLayout) -> SharedRoutes:
@@ -112,5 +113,4 @@ def a_bench(
 
 def living(state: ArchiveState) -> set[str]:
     """Components of the root and of every route: what may be there once all turns are over."""
-    assert state.root is not None
-    return set(state.root["components"]).union(*map(components_of, state.routes.values()))
+    return set(state.root_components).union(*map(components_of, state.routes.values()))

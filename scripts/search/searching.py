@@ -200,7 +200,7 @@ class _Listener:
     def _seed_route(self, best: Evaluation, model: Model, task: str) -> tuple[Route, SharedRoutes]:
         store, side, kept = self.folder.store(), ComponentStore(self.seeds / task), set(best.trained.values())
         modules = Modules(lambda name, check=None: (side if name in kept else store).read(name, check))
-        route = assemble(settled(best), model.layout)
+        route = assemble(settled(best), model.root(task).layout)
         closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
         return closed, SharedRoutes(modules)
 

@@ -101,8 +101,7 @@ def with_own_ends(run: Path) -> Path:
     copy = run.with_name("own")
     shutil.copytree(run, copy)
     folder, _, state = open_run(copy)
-    assert state.root is not None
-    store, (layout, _) = folder.store(), read_root(state.root)
+    store, layout = folder.store(), read_root(next(iter(state.roots.values()))).layout
     with Journal.open(folder.journal) as journal:
         for number, event in enumerate(state.routes.values()):
             genome = genome_from_json(event["genome"])
@@ -130,10 +129,11 @@ def _adapter(stage: int) -> AdapterGene:
 
 def ideal_ratio(model: Model, own: int) -> float:
     """Multiply-adds of separate models over those of routes that share all but their last ``own`` stages."""
-    depth = len(model.layout.channels)
+    layout = model.root(model.tasks[0]).layout
+    depth = len(layout.channels)
     adapters = tuple(map(_adapter, range(depth - own, depth)))
     size = model.route(model.tasks[0]).input.size
-    work = line_multiply_adds(model.layout, depth, adapters, size)
+    work = line_multiply_adds(layout, depth, adapters, size)
     tasks, ends = len(model.tasks), sum(work[depth - own :]) if own else 0
     return tasks * sum(work) / (sum(work) - ends + tasks * ends)
 

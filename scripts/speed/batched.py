@@ -156,4 +156,4 @@ def _genome(batch: int, rate: float) -> Genome:
         "norm": "eval",
         "epochs": 1,
     }
-    return Genome(0, (StageGene(""),), (), (TapGene(0),), HeadGene(), tuple(sorted(values.items())))
+    return Genome("root", 0, (StageGene(""),), (), (TapGene(0),), HeadGene(), tuple(sorted(values.items())))

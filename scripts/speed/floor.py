@@ -88,7 +88,8 @@ def where(run: RunFolder, seconds: float, workers: int) -> tuple[dict[str, float
 def floor(run: RunFolder, repeats: int) -> tuple[float, float]:
     """Least seconds of frozen passes and of open parts, of all tasks of a run."""
     state = open_run(run.path)[2]
-    layout, facts = read_root(state.root or {})
+    root = read_root(next(iter(state.roots.values())))
+    layout, facts = root.layout, root.facts
     validations = open_run(run.path)[1].space.validations
     bare = Bare(layout, facts.components, run.store().read, repeats)
     frozen = opened = 0.0

@@ -141,7 +141,8 @@ def _ours(folder: Path, request: dict[str, Any]) -> Any:
     if request["side"] != "float32":
         choice = choice.model_copy(update={"dtype": request["side"]})
     store = ComponentStore(folder)
-    layout, facts = read_root(write_root(choice, store))
+    root = read_root(write_root(choice, store))
+    layout, facts = root.layout, root.facts
     stages = [
         Node("stage", (i - 1,), component, f"stage:{i}") for i, component in enumerate(facts.components)
     ]

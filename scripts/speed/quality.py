@@ -192,7 +192,8 @@ def _searched(side: Side, stream: str, tasks: Sequence[TaskConfig], folder: Path
     space = config.space
     set_threads(1)
     store = ComponentStore(folder)
-    layout, facts = read_root(write_root(space.trunk, store))
+    root = read_root(write_root(space.trunk, store))
+    layout, facts = root.layout, root.facts
     founders: list[Founder] = []
     descriptors: dict[str, str] = {}
     for number, one in enumerate(tasks):

@@ -20,10 +20,12 @@ with Journal.open(run / "journal.jsonl") as journal:
     done = journal.count
     if done < 1:
         journal.append("run", seed=0)
+    if done < 2:
+        journal.append("root", root="r", components=[])
     for index, name in enumerate(["a", "b"]):
-        if done < 2 + 2 * index:
-            journal.append("task", name=name)
         if done < 3 + 2 * index:
+            journal.append("task", name=name, root="r")
+        if done < 4 + 2 * index:
             weight = np.full(3, index, "float32")
             journal.append("route", task=name, components=[store.write({"weight": weight}, {})])
 store.sweep({name for event in read_journal(journal.path) for name in event.payload.get("components", [])})

@@ -19,7 +19,7 @@ NODES = {"nodes": [{"component": "aa"}, {"component": None}, {"component": "bb"}
 def fill(archive: Archive, *names: str) -> None:
     """A finished turn of each name."""
     for name in names:
-        archive.append("task", name=name, digest=name * 3, private=False, classes=["x" * 90] * 3)
+        archive.append("task", name=name, root="r", digest=name * 3, private=False, classes=["x" * 90] * 3)
         archive.append("generation", task=name, number=0, evaluations=[{"curve": [0.5]}])
         archive.append("route", task=name, route=NODES, quality=0.5, cost={"added_parameters": 3})
 
@@ -30,9 +30,9 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "journal.jsonl"
     with Archive(path) as archive:
         archive.append("run", seed=0)
-        archive.append("root", components=["aa"])
+        archive.append("root", root="r", components=["aa"])
         fill(archive, "b", "a")
-        archive.append("task", name="c")
+        archive.append("task", name="c", root="r")
         archive.append("looks", task="c", looks=[], descriptor="of c")
         archive.append("generation", task="c", number=0, evaluations=[1])
         archive.snapshot()
@@ -197,7 +197,7 @@ def test_a_route_that_replaces_another_gives_its_components_back(path: Path) -> 
 
 def test_what_may_be_chosen_is_in_a_snapshot_and_one_that_lacks_it_is_passed_over(path: Path) -> None:
     with Archive(path) as archive:
-        archive.append("task", name="d")
+        archive.append("task", name="d", root="r")
         front = [{"route": NODES}, {"route": {"nodes": [{"component": "cc"}]}}, {"candidate": "0/2"}]
         archive.append("route", task="d", route=NODES, front=front)
         archive.snapshot()

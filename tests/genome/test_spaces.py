@@ -21,7 +21,7 @@ from evo_mtl.genome.space import (
     read_space,
     spaces_folder,
 )
-from evo_mtl.searching.checks import draft_root
+from evo_mtl.searching.checks import check_root
 from evo_mtl.streams.config import read_stream
 from evo_mtl.testing.genomes import a_space, trunk_facts
 
@@ -47,7 +47,8 @@ def test_every_shipped_file_fits_its_trunk_and_breeds_legal_genomes(
     space = read_space(str(path))
     assert space.name == path.stem
     assert space.algorithm in algorithms
-    layout, facts = draft_root(space)
+    root = check_root(space)
+    layout, facts = root.layout, root.facts
     assert layout.name == space.trunk.name
     for seed in space.seeds:
         genome = seed_genome(seed, space, facts)

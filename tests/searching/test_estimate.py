@@ -10,7 +10,7 @@ from evo_mtl.archive.journal import read_journal
 from evo_mtl.errors import ConfigError, DataError
 from evo_mtl.run.config import RunConfig, make_config
 from evo_mtl.run.folder import RunFolder
-from evo_mtl.searching.checks import draft_root
+from evo_mtl.searching.checks import check_root
 from evo_mtl.searching.estimate import estimate, planned_work
 from evo_mtl.searching.runner import Options, run_search
 from evo_mtl.streams.task import open_task
@@ -61,8 +61,7 @@ def test_a_task_that_is_archived_costs_nothing_more(world: Path) -> None:
 def test_planned_work_stays_inside_the_budget_in_images(world: Path, algorithm: str) -> None:
     config = _config(world, f"algorithm={algorithm}", "budget.generations=5", "budget.images=100")
     task = open_task(config.stream.tasks[0])
-    layout, facts = draft_root(config.space)
-    candidates, images, multiply_adds = planned_work(task, config.space, 0, layout, facts)
+    candidates, images, multiply_adds = planned_work(task, config.space, 0, check_root(config.space))
     assert 1 <= candidates <= 6
     assert 0 < images <= 100
     assert multiply_adds > 0

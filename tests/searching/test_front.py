@@ -106,8 +106,7 @@ def test_a_route_tells_the_front_of_its_search_and_itself(which: str, home: Path
 def test_components_that_live_are_those_of_the_root_the_routes_and_the_kept_fronts(home: Path) -> None:
     for which in ("kept", "bare"):
         state = open_run(home / which)[2]
-        assert state.root is not None
-        wanted = {*state.root["components"], *state.users}
+        wanted = {*state.root_components, *state.users}
         for event in state.routes.values():
             for one in event["front"]:
                 wanted.update(route_from_json(one["route"]).components if "route" in one else ())
@@ -132,9 +131,9 @@ def test_a_front_that_is_not_kept_goes_unsaid_in_the_configuration(home: Path) -
 def test_components_that_are_only_kept_are_no_sharers(run: Path) -> None:
     state = open_run(run)[2]
     spare = set().union(*state.choosable.values()) - set(state.users)
-    assert spare - set(state.root["components"])
+    assert spare - state.root_components
     for component in spare:
-        assert num_users(state)[component] == (component in state.root["components"])
+        assert num_users(state)[component] == (component in state.root_components)
     assert spare <= in_use(state)
 
 
@@ -168,7 +167,7 @@ def test_show_follows_a_choice(run: Path) -> None:
     assert line.startswith(wanted)
     sizes = {one: num_learnable(RunFolder(run).store(), one) for one in on_disk(run)}
     state = open_run(run)[2]
-    live = sum(sizes[one] for one in {*state.users, *state.root["components"]})
+    live = sum(sizes[one] for one in {*state.users, *state.root_components})
     assert summarize(run)["total_parameters"] == total_parameters(load(run)) == live
 
 

@@ -127,7 +127,7 @@ def test_starting_the_next_search_opens_the_new_task_alone_and_sweeps_the_store_
     assert swept == []
     budget = configuration(world).space.budget
     candidates = len(configuration(world).space.seeds) + budget.generations * budget.children
-    assert 0 < len(losers) <= candidates * (len(state.root["components"]) + 1)
+    assert 0 < len(losers) <= candidates * (len(state.root_components) + 1)
     own = {name for name in state.users if state.users[name] == 1}
     assert len(own.intersection(read)) <= candidates  # of parents only
     assert len(lines) <= candidates + budget.generations + 3
@@ -139,7 +139,7 @@ def test_what_a_turn_leaves_is_what_its_route_and_earlier_routes_name(world: Pat
     folder, _, state = open_run(world / "run")
     after = set(folder.store().digests())
     assert before <= after
-    assert after == {*state.users, *state.root["components"]}
+    assert after == {*state.users, *state.root_components}
 
 
 def test_a_run_without_its_side_files_goes_on_to_the_same_journal(world: Path) -> None:
@@ -218,7 +218,7 @@ def test_an_edited_configuration_is_read_anew_and_named_by_its_line(world: Path)
 
 def test_the_parameters_of_the_whole_network_are_those_of_its_components(grown: Path) -> None:
     model = load(grown / "run")
-    components = {*model.state.users, *model.state.root["components"]}
+    components = {*model.state.users, *model.state.root_components}
     expected = sum(num_parameters(model.shared.modules.fresh(component)) for component in components)
     assert total_parameters(model) == expected
     model.state = replace(model.state, replaced=1)  # then what the routes added is not summed

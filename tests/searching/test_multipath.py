@@ -82,7 +82,7 @@ def test_prediction_and_the_plain_module_give_the_logits_of_the_route(home: Path
 
 def test_parameters_of_the_whole_network_are_those_of_its_components(home: Path) -> None:
     model = load(home / "run")
-    components = {*model.state.users, *model.state.root["components"]}
+    components = {*model.state.users, *model.state.root_components}
     expected = sum(num_parameters(model.shared.modules.fresh(component)) for component in components)
     assert total_parameters(model) == expected
 

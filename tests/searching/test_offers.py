@@ -83,7 +83,7 @@ def test_a_route_that_is_proved_better_is_taken_and_no_other_tasks_logits_change
     assert all(torch.equal(after[name], before[name]) for name in ("three", "fifth"))
     now = contents(run)
     assert all(now[path] == content for path, content in held.items() if path in now)
-    assert set(RunFolder(run).store().digests()) == {*state.users, *state.root["components"]}
+    assert set(RunFolder(run).store().digests()) == {*state.users, *state.root_components}
     assert state == replay(read_journal(RunFolder(run).journal))
     assert load(run).fingerprint("one") == state.routes["one"]["fingerprint"]
     assert summarize(run)["tasks"][0]["candidate"] == state.routes["one"]["candidate"]

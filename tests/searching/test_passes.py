@@ -108,7 +108,7 @@ def test_a_second_pass_changes_no_component_and_leaves_those_that_are_used_and_n
     before, after = contents(home / "once"), contents(home / "twice")
     assert all(after[path] == content for path, content in before.items() if path in after)
     folder, _, state = open_run(home / "twice")
-    assert set(folder.store().digests()) == {*state.users, *state.root["components"]}
+    assert set(folder.store().digests()) == {*state.users, *state.root_components}
 
 
 def test_passes_that_are_raised_later_give_the_journal_of_a_run_that_knew_them_at_once(
@@ -181,7 +181,7 @@ def test_a_pass_begins_with_the_tasks_own_route_scored_at_what_it_costs_today(ho
             assert own.quality == route["quality"]
             assert own.cost.inference == route["cost"]["inference"]
             assert (own.cost.images, own.cost.multiply_adds, own.trained) == (0, 0, {})
-    layout, _ = read_root(once.root)
+    layout = read_root(next(iter(once.roots.values()))).layout
     known, route = once.tasks["one"], once.routes["one"]
     pricing = Pricing(
         layout=layout,

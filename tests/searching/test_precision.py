@@ -37,7 +37,7 @@ def test_the_run_says_its_precision(home: Path) -> None:
 
 def test_stages_of_the_root_are_bfloat16_and_what_was_trained_is_float32(home: Path) -> None:
     state = replay(read_journal(RunFolder(home / "run").journal))
-    store, root = RunFolder(home / "run").store(), set((state.root or {})["components"])
+    store, root = RunFolder(home / "run").store(), state.root_components
     routes = [route_from_json(event["route"]) for event in state.routes.values()]
     named = {component for route in routes for component in route.components}
     assert named - root

@@ -83,11 +83,10 @@ def test_the_shares_of_all_routes_and_the_root_sum_to_all_live_parameters(home: 
     world = copied(home, tmp_path)
     state = search(world / "run", config(home, "one", "three", "fifth"))
     store = RunFolder(world / "run").store()
-    assert state.root is not None
-    layout, _ = read_root(state.root)
+    layout = read_root(next(iter(state.roots.values()))).layout
     size = {name: num_parameters(load_module(store.read, name)) for name in store.digests()}
     users = num_users(state)
-    total = sum(size[name] / users[name] for name in state.root["components"])
+    total = sum(size[name] / users[name] for name in state.root_components)
     for name, event in state.routes.items():
         known = state.tasks[name]
         pricing = Pricing(

@@ -128,7 +128,7 @@ def test_what_is_own_in_a_tasks_former_route_counts_as_trained_by_it_without_cop
     state = open_run(home / "run")[2]
     before = trained_before(state, "one")
     assert before
-    assert not before & set((state.root or {})["components"])
+    assert not before & state.root_components
     assert known_copies([], before) == dict.fromkeys(before, ())
     assert trained_before(state, "never") == frozenset()
 

@@ -48,7 +48,7 @@ def made(home: Path) -> RunConfig:
 def show(run: Path, url: str, made_: RunConfig) -> list[Event]:
     """Mirrors what a journal has; returns what was told."""
     told: list[Event] = []
-    with mirrored(url, run, made_.space, told.append):
+    with mirrored(url, run, made_.spaces, told.append):
         pass
     return told
 

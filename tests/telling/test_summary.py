@@ -54,7 +54,7 @@ def test_every_candidate_of_the_journal_is_counted(run: Path) -> None:
 def test_the_trunks_parameters_are_those_of_its_modules(run: Path) -> None:
     trunk = sum(stage_parameters("mobilenetv2_035", "group"))
     found = summarize(run)
-    assert found["trunk"]["parameters"] == trunk
+    assert [one["parameters"] for one in found["trunks"]] == [trunk]
     assert found["total_parameters"] == trunk + sum(row["added_parameters"] for row in found["tasks"])
 
 
