@@ -124,7 +124,7 @@ def test_keeping_the_front_changes_nothing_that_is_tried_or_archived(home: Path)
 
 def test_a_front_that_is_not_kept_goes_unsaid_in_the_configuration(home: Path) -> None:
     usual = config(home, *NAMES, overrides=SMALL)
-    assert usual.identity() == made(home, keep=False).identity() != made(home).identity()
+    assert usual.space == made(home, keep=False).space != made(home).space
     assert "keep_front" not in RunFolder(home / "bare").config.read_text()
 
 
