@@ -52,6 +52,7 @@ def search(
     algorithm: str | None = None,
     overrides: Sequence[str] = (),
     workers: int = 1,
+    engine: str = "local",
     threads: int = 1,
     device: str = "cpu",
     passes: int = 1,
@@ -71,6 +72,7 @@ def search(
         overrides: ``"budget.children=2"``: keys of the space and their values.
         workers: Processes that try candidates. With more than one, a script needs the usual
             ``if __name__ == "__main__":`` around this call.
+        engine: What runs them, by name: ``"local"``, ``"serial"``, ``"processes"``.
         threads: Torch threads of a trial.
         device: ``"cpu"`` or ``"cuda"``.
         passes: How often each task is visited: all once, then all again, each starting from its own route.
@@ -98,13 +100,16 @@ def search(
         passes=passes,
     )
     folder = default_folder(config, algorithm) if run is None else RunFolder(Path(run).expanduser())
-    run_search(folder, config, _options(workers, cache, minutes, optuna_storage=optuna_storage), progress)
+    run_search(
+        folder, config, _options(workers, engine, cache, minutes, optuna_storage=optuna_storage), progress
+    )
     return Run(folder.path)
 
 
 def resume(
     run: str | Path | Run,
     workers: int = 1,
+    engine: str = "local",
     cache: str | Path | None = None,
     minutes: float | None = None,
     research: bool = False,
@@ -119,6 +124,7 @@ def resume(
     Args:
         run: Its folder.
         workers: Processes that try candidates.
+        engine: What runs them, by name.
         cache: Folder of kept activations; the run's own when ``None``.
         minutes: Clock limit from now.
         research: Search tasks again whose data changed.
@@ -131,7 +137,7 @@ def resume(
     """
     _at_least(1, workers=workers, passes=passes)
     folder, config, _ = reopen(Path(run), passes)
-    run_search(folder, config, _options(workers, cache, minutes, research, optuna_storage), progress)
+    run_search(folder, config, _options(workers, engine, cache, minutes, research, optuna_storage), progress)
     return Run(folder.path)
 
 
@@ -144,6 +150,7 @@ def _at_least(least: int, **numbers: object) -> None:
 
 def _options(
     workers: int,
+    engine: str,
     cache: str | Path | None,
     minutes: float | None,
     research: bool = False,
@@ -151,6 +158,7 @@ def _options(
 ) -> Options:
     return Options(
         workers=workers,
+        engine=engine,
         cache=None if cache is None else Path(cache).expanduser(),
         minutes=minutes,
         research=research,

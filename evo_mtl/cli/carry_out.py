@@ -18,6 +18,7 @@ def carry_out(
     folder: RunFolder,
     config: RunConfig,
     workers: int,
+    engine: str,
     cache: Path | None,
     minutes: float | None,
     research: bool,
@@ -28,6 +29,7 @@ def carry_out(
     """Searches what is left to search and prints what the run then holds."""
     how = Options(
         workers=workers,
+        engine=engine,
         cache=cache and cache.expanduser(),
         minutes=minutes,
         research=research,

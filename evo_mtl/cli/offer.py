@@ -21,6 +21,7 @@ def offer(
         float, typer.Option(help="Level of the one-sided test that a route must pass to be taken.")
     ] = 0.05,
     workers: options.Workers = 1,
+    engine: options.Engine = "local",
     cache: options.Cache = None,
     json: options.Json = False,
 ) -> None:
@@ -29,10 +30,13 @@ def offer(
     Example: evo-mtl offer runs/a --task signs
     """
     set_threads_of(run)
+    from evo_mtl.engines.choice import engines
+
+    engines.get(engine, "--engine")
     from evo_mtl.searching.offers import offer as make_offers
 
     told = (lambda row: None) if json else (lambda row: print(offer_text(row), flush=True))
-    found = make_offers(run, task or (), level, workers, cache and cache.expanduser(), told)
+    found = make_offers(run, task or (), level, workers, engine, cache and cache.expanduser(), told)
     if json:
         show_json({"run": run.name, "level": level, "tasks": found})
 

@@ -15,6 +15,7 @@ Workers = Annotated[
         min=1, max=1024, help="Processes that try candidates; the result does not depend on their number."
     ),
 ]
+Engine = Annotated[str, typer.Option(metavar="NAME", help="What runs the workers: local, serial, processes.")]
 Minutes = Annotated[
     float | None,
     typer.Option(min=0.0, help="Clock limit for the whole search, shared by the tasks that are left."),

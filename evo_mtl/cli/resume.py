@@ -10,6 +10,7 @@ from evo_mtl.cli.interruption import resumable
 def resume(
     run: options.RunArgument,
     workers: options.Workers = 1,
+    engine: options.Engine = "local",
     minutes: options.Minutes = None,
     cache: options.Cache = None,
     research: options.Research = False,
@@ -25,13 +26,15 @@ def resume(
     set_threads_of(run)
     import sys
 
+    from evo_mtl.engines.choice import engines
     from evo_mtl.run.folder import reopen
 
+    engines.get(engine, "--engine")
     folder, config, state = reopen(run, passes)
     finished = all(state.passes.get(task.name, 0) >= config.passes for task in config.stream.tasks)
     with resumable(folder.path):
         from evo_mtl.cli.carry_out import carry_out
 
-        carry_out(folder, config, workers, cache, minutes, research, optuna_storage, quiet, json)
+        carry_out(folder, config, workers, engine, cache, minutes, research, optuna_storage, quiet, json)
     if finished and not research and not quiet:
         print(f"{folder.path}: the run is finished; there was nothing to do", file=sys.stderr)

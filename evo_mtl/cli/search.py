@@ -33,7 +33,7 @@ def search(
     ] = 1,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where trials run.")] = "cpu",
     passes: options.Passes = 1,
-    engine: Annotated[Literal["local"], typer.Option(help="What runs the workers.")] = "local",
+    engine: options.Engine = "local",
     cache: options.Cache = None,
     research: options.Research = False,
     optuna_storage: options.OptunaStorage = None,
@@ -49,9 +49,11 @@ def search(
     Example: evo-mtl search --tasks search_spaces/streams/quickstart.yaml --space quickstart --workers 2
     """
     set_threads(threads)
+    from evo_mtl.engines.choice import engines
     from evo_mtl.run.config import make_config
     from evo_mtl.run.folder import RunFolder, default_folder
 
+    engines.get(engine, "--engine")
     config = make_config(
         tasks,
         space,
@@ -73,7 +75,7 @@ def search(
             return
         from evo_mtl.cli.carry_out import carry_out
 
-        carry_out(folder, config, workers, cache, minutes, research, optuna_storage, quiet, json)
+        carry_out(folder, config, workers, engine, cache, minutes, research, optuna_storage, quiet, json)
 
 
 def estimate_text(found: dict[str, Any]) -> str:

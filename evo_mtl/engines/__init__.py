@@ -3,5 +3,6 @@
 * ``jobs`` - what a worker can be asked to do
 * ``workbench`` - what a job needs around it, made from plain data
 * ``allocator`` - keeps freed memory
-* ``local`` - the engine: serial, or processes that are kept alive
+* ``local`` - the engines of this machine: serial, or processes that are kept alive
+* ``choice`` - engines by name
 """

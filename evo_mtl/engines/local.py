@@ -68,6 +68,18 @@ class SerialEngine:
         """Nothing to end."""
 
 
+def serial_engine(num_workers: int) -> Engine:
+    """Jobs in this process. Raises ``InputError`` for more than one worker."""
+    if num_workers != 1:
+        raise InputError(f"expected 1 with the serial engine, met {num_workers}", "--workers")
+    return SerialEngine()
+
+
+def local_engine(num_workers: int) -> Engine:
+    """One worker is this process; more are processes of their own."""
+    return SerialEngine() if num_workers == 1 else ProcessEngine(num_workers)
+
+
 class ProcessEngine:
     """Jobs in ``num_workers`` processes.
 

@@ -20,7 +20,8 @@ import numpy as np
 from evo_mtl.archive.snapshot import Archive
 from evo_mtl.archive.state import ArchiveState, components_of
 from evo_mtl.archive.timings import append_timing
-from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine
+from evo_mtl.engines.choice import make_engine
+from evo_mtl.engines.local import Engine
 from evo_mtl.errors import DataError, InputError, RunError
 from evo_mtl.evolution.candidate import Evaluation, turn_address
 from evo_mtl.evolution.fitness import fitness
@@ -57,6 +58,7 @@ def offer(
     tasks: Sequence[str] = (),
     level: float = LEVEL,
     workers: int = 1,
+    engine: str = "local",
     cache: Path | None = None,
     told: Told = lambda row: None,
 ) -> list[dict[str, Any]]:
@@ -67,6 +69,7 @@ def offer(
         tasks: Names; all archived ones when empty.
         level: Of the test: a route is taken only if ``p`` is below it.
         workers: Processes that try candidates.
+        engine: What runs them, by name.
         cache: Folder of kept arrays; the run's own when ``None``.
         told: Hears of each task at once.
 
@@ -83,7 +86,7 @@ def offer(
     _check(folder, state, tasks)
     check_places(folder, cache)
     configs = {task.name: task for task in config.stream.tasks}
-    engine: Engine = SerialEngine() if workers == 1 else ProcessEngine(workers)
+    made = make_engine(engine, workers)
     rows = []
     with lock(folder.lock), Archive(folder.journal) as archive:
         ground = Ground(folder, config, archive, tell.silent, cache, CACHE_BYTES)
@@ -93,11 +96,11 @@ def offer(
                 newer = _newer(ground, name)
                 row = {**_NOTHING, "task": name, "newer": [founder.task for founder in newer]}
                 if newer:
-                    row |= _Offer(ground, engine, configs[name], newer, level).make()
+                    row |= _Offer(ground, made, configs[name], newer, level).make()
                 rows.append(row)
                 told(row)
         finally:
-            engine.close()
+            made.close()
         archive.snapshot()
     return rows
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evo_mtl.archive.snapshot import MOST_UNCOVERED
 from evo_mtl.archive.state import ArchiveState
-from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine
+from evo_mtl.engines.choice import engines, make_engine
 from evo_mtl.errors import InputError
 from evo_mtl.files import lock, make_folder, remove_temporaries
 from evo_mtl.run import progress as tell
@@ -33,6 +33,7 @@ class Options:
 
     Attributes:
         workers: Processes that try candidates.
+        engine: What runs them, by name.
         cache: Folder of kept arrays; the run's own when ``None``.
         cache_bytes: Its bound.
         minutes: Clock limit for the whole search, shared evenly by the tasks that are left.
@@ -41,6 +42,7 @@ class Options:
     """
 
     workers: int = 1
+    engine: str = "local"
     cache: Path | None = None
     cache_bytes: int = CACHE_BYTES
     minutes: float | None = None
@@ -70,6 +72,7 @@ def run_search(
     """
     if options.workers < 1:
         raise InputError(f"expected at least one worker, met {options.workers}", "--workers")
+    engines.get(options.engine, "--engine")
     if options.optuna_storage is not None:
         check_storage(options.optuna_storage)
     check_places(folder, options.cache)
@@ -100,7 +103,7 @@ class _Search:
     def all_tasks(self) -> ArchiveState:
         ground, passes = self.ground, self.ground.config.passes
         turns = passes * len(self.tasks)
-        engine: Engine = SerialEngine() if self.options.workers == 1 else ProcessEngine(self.options.workers)
+        engine = make_engine(self.options.engine, self.options.workers)
         ground.store.sweep(in_use(ground.state))  # what crashes left, here and beside the journal
         remove_temporaries(ground.folder.path)
         try:
