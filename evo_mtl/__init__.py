@@ -12,7 +12,7 @@ pins its components by the digest of their content, so a later task cannot chang
 
 Floors; imports go only downhill:
 
-    floor 0  ``errors`` ``seeding`` ``registry`` ``files`` ``documents`` ``plain``    words and tools
+    floor 0  ``errors`` ``names`` ``seeding`` ``registry`` ``files`` ``documents`` ``plain``    words and tools
     floor 1  ``genome``      what is inherited and mutated; search spaces
              ``streams``     tasks: sources, splits, images, checks
     floor 2  ``evolution``   who is tried: ask and tell over genomes and numbers

@@ -26,9 +26,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from evo_mtl.errors import RunError
+from evo_mtl.names import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 CRASH_STATUS = 70
-_TEMPORARY = (".evo-mtl-", ".tmp")
 _LOCKED = re.compile(rb"(process \d+ on [^\n]{0,255}\n?)?\0*")
 """What a lock file may say: its last holder, or nothing."""
 
@@ -127,7 +127,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
     Raises:
         OSError: The disk is full, or read-only; nothing is left behind.
     """
-    fd, temporary = tempfile.mkstemp(prefix=_TEMPORARY[0], suffix=_TEMPORARY[1], dir=path.parent)
+    fd, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX, dir=path.parent)
     try:
         try:
             _write(fd, data)
@@ -179,7 +179,7 @@ def remove(path: Path) -> None:
 
 def is_temporary(name: str) -> bool:
     """Whether a file of that name is one that :func:`write_atomic` had not put in its place yet."""
-    return name.startswith(_TEMPORARY[0]) and name.endswith(_TEMPORARY[1])
+    return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
 
 
 def remove_temporaries(folder: Path) -> None:

@@ -12,7 +12,7 @@ import evo_mtl
 
 PACKAGE = Path(evo_mtl.__file__).parent
 FLOORS = {
-    **dict.fromkeys(("errors", "seeding", "registry", "files", "documents", "plain"), 0),
+    **dict.fromkeys(("errors", "names", "seeding", "registry", "files", "documents", "plain"), 0),
     **dict.fromkeys(("genome", "streams"), 1),
     **dict.fromkeys(("evolution", "network", "archive"), 2),
     **dict.fromkeys(("training", "learners", "engines"), 3),
@@ -25,7 +25,7 @@ FLOORS = {
 }
 SIBLINGS = {
     "registry": {"errors"},
-    "files": {"errors"},
+    "files": {"errors", "names"},
     "documents": {"errors", "files", "registry"},
     "plain": {"documents"},
     "engines": {"training"},
@@ -36,6 +36,7 @@ SIBLINGS = {
 OUTSIDE = ("", "testing")  # the package's own page, and what only tests import
 WITHOUT_TORCH = (
     "errors",
+    "names",
     "seeding",
     "registry",
     "files",

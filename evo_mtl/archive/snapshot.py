@@ -19,6 +19,7 @@ from evo_mtl.archive.journal import Cursor, Event, Journal
 from evo_mtl.archive.records import Lines, Record, record_from_json
 from evo_mtl.archive.state import ArchiveState, Fold
 from evo_mtl.files import canonical_json, digest, open_plain, write_atomic
+from evo_mtl.names import SNAPSHOT_SUFFIX
 
 FORMAT = 1
 MOST_UNCOVERED = 2**20
@@ -30,7 +31,7 @@ PLAIN = ("run", "roots", "descriptors", "passes", "offers", "arrived", "seen", "
 
 def snapshot_path(journal: Path) -> Path:
     """``journal.snapshot.json`` beside ``journal.jsonl``."""
-    return journal.with_suffix(".snapshot.json")
+    return journal.with_suffix(SNAPSHOT_SUFFIX)
 
 
 def read_state(journal: Path) -> ArchiveState:

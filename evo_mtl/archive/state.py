@@ -10,6 +10,7 @@ from types import MappingProxyType
 from evo_mtl.archive.journal import Event
 from evo_mtl.archive.records import Lines, record_of
 from evo_mtl.errors import CorruptionError
+from evo_mtl.names import JOURNAL
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class ArchiveState:
 
 
 def replay(
-    events: Iterable[Event], place: object = "journal.jsonl", state: ArchiveState | None = None
+    events: Iterable[Event], place: object = JOURNAL, state: ArchiveState | None = None
 ) -> ArchiveState:
     """The state after some events; any prefix of a journal has one.
 

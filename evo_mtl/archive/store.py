@@ -25,11 +25,10 @@ from evo_mtl.files import (
     sync_folder,
     write_atomic,
 )
+from evo_mtl.names import COMPONENT_SUFFIX, COMPONENTS
 
 if TYPE_CHECKING:
     import torch
-
-SUFFIX = ".safetensors"
 
 Check = Callable[[Mapping[str, Any], Mapping[str, Sequence[int]]], None]
 """Given a component's spec and the shapes of its tensors; raises ``ValueError``."""
@@ -63,7 +62,7 @@ class ComponentStore:
     """
 
     def __init__(self, root: Path) -> None:
-        self.folder = Path(root) / "components"
+        self.folder = Path(root) / COMPONENTS
         self._verified: dict[str, tuple[int, int]] = {}
 
     def write(self, tensors: Mapping[str, np.ndarray | torch.Tensor], spec: Mapping) -> str:
@@ -145,7 +144,9 @@ class ComponentStore:
 
     def digests(self) -> tuple[str, ...]:
         """All components, sorted."""
-        found = (path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"??/*{SUFFIX}"))
+        found = (
+            path.name.removesuffix(COMPONENT_SUFFIX) for path in self.folder.glob(f"??/*{COMPONENT_SUFFIX}")
+        )
         return tuple(sorted(name for name in found if _is_digest(name)))
 
     def __contains__(self, name: object) -> bool:
@@ -189,7 +190,7 @@ class ComponentStore:
         """
         if not _is_digest(name):
             raise UnknownComponentError(f"{name!r} is not the digest of a component")
-        return self.folder / name[:2] / f"{name}{SUFFIX}"
+        return self.folder / name[:2] / f"{name}{COMPONENT_SUFFIX}"
 
     def _own(self, name: str) -> Path:
         """The file of a component, to be written or removed."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evo_mtl.documents import read_yaml
 from evo_mtl.errors import ConfigError
+from evo_mtl.names import CONFIGURATION
 
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -27,5 +28,5 @@ def set_threads_of(run: Path) -> None:
     threads: object = 1
     # The command that opens the run says what is wrong with it.
     with contextlib.suppress(ConfigError, KeyError, TypeError):
-        threads = read_yaml(Path(run).expanduser() / "run.yaml").data["threads"]
+        threads = read_yaml(Path(run).expanduser() / CONFIGURATION).data["threads"]
     set_threads(threads if isinstance(threads, int) and threads > 0 else 1)

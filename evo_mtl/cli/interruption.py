@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from evo_mtl.names import CONFIGURATION
+
 
 class Interrupted(Exception):
     """The user stopped a search; exit status 130."""
@@ -17,6 +19,6 @@ def resumable(run: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if (run / "run.yaml").is_file():
+        if (run / CONFIGURATION).is_file():
             raise Interrupted(f"interrupted; to go on: evo-mtl resume {run}") from None
         raise Interrupted("interrupted; nothing has been written") from None

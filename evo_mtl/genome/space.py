@@ -17,6 +17,7 @@ from evo_mtl.errors import ConfigError
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.genome import LATER_HYPERPARAMETERS, Value
 from evo_mtl.genome.kinds import Role, hyperparameters_of_kinds, listed_kinds
+from evo_mtl.names import DOCUMENT_SUFFIXES
 from evo_mtl.registry import suggestion
 
 DATA_HYPERPARAMETERS = (
@@ -559,7 +560,7 @@ def find_space(name: str) -> Path:
     if name in known:
         return known[name]
     path = Path(name).expanduser()
-    if path.suffix in (".yaml", ".yml") or path.exists():
+    if path.suffix in DOCUMENT_SUFFIXES or path.exists():
         return path
     message = f"unknown search space {name!r}{suggestion(name, known)}; known: {', '.join(known)}, or a file"
     raise ConfigError(message)

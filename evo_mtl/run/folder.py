@@ -13,6 +13,7 @@ from evo_mtl.archive.store import ComponentStore
 from evo_mtl.documents import parse
 from evo_mtl.errors import ConfigError, RunError
 from evo_mtl.files import check_own, digest, is_temporary
+from evo_mtl.names import CACHE, CONFIGURATION, JOURNAL, LOCK, OPENED, TIMINGS
 from evo_mtl.run.config import RunConfig, read_config
 from evo_mtl.run.opened import read_opened
 from evo_mtl.streams.config import read_stream
@@ -31,32 +32,32 @@ class RunFolder:
     @property
     def config(self) -> Path:
         """The resolved configuration."""
-        return self.path / "run.yaml"
+        return self.path / CONFIGURATION
 
     @property
     def journal(self) -> Path:
         """What happened; the truth."""
-        return self.path / "journal.jsonl"
+        return self.path / JOURNAL
 
     @property
     def timings(self) -> Path:
         """Clock readings; no part of the truth."""
-        return self.path / "timings.jsonl"
+        return self.path / TIMINGS
 
     @property
     def lock(self) -> Path:
         """Held by the one process that searches."""
-        return self.path / ".lock"
+        return self.path / LOCK
 
     @property
     def cache(self) -> Path:
         """Kept arrays; may be deleted or damaged at any time."""
-        return self.path / "cache"
+        return self.path / CACHE
 
     @property
     def opened(self) -> Path:
         """What opening the run found out last time; may be deleted or damaged at any time."""
-        return self.path / "opened.json"
+        return self.path / OPENED
 
     def read_config(self) -> RunConfig:
         """The run's configuration. Raises ``ConfigError`` that names file, line and key."""
@@ -92,7 +93,9 @@ class RunFolder:
         # A process that died at its very first write leaves a lock and a temporary file.
         strangers = [name for name in names if name != self.lock.name and not is_temporary(name)]
         if strangers:
-            raise RunError(f"no run: it has no run.yaml, but it has {sorted(strangers)[0]!r}", self.path)
+            raise RunError(
+                f"no run: it has no {CONFIGURATION}, but it has {sorted(strangers)[0]!r}", self.path
+            )
         return False
 
     def check_own(self) -> None:

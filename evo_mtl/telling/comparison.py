@@ -14,6 +14,7 @@ from evo_mtl.answering.evaluation import evaluate
 from evo_mtl.answering.model import Model, load
 from evo_mtl.archive.timings import read_timings
 from evo_mtl.learners.comparison import Request, Row, compute_row
+from evo_mtl.names import TIMINGS
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def run_column(path: Path, name: str) -> tuple[Column, dict[str, Any]]:
     found = evaluate(path)
     rows = {row["name"]: row for row in found["tasks"]}
     seconds = dict.fromkeys(rows, 0.0)
-    for record in read_timings(path / "timings.jsonl"):
+    for record in read_timings(path / TIMINGS):
         if {"generation", "looks", "offer"} & record.keys() and record.get("task") in seconds:
             seconds[record["task"]] += record["seconds"]
     column = Column(

@@ -19,6 +19,7 @@ from evo_mtl.evolution.candidate import evaluation_from_json
 from evo_mtl.evolution.quiet import quiet_optuna
 from evo_mtl.files import digest
 from evo_mtl.genome.space import SearchSpace
+from evo_mtl.names import JOURNAL
 from evo_mtl.run import progress as tell
 from evo_mtl.run.root import Root, read_root
 from evo_mtl.telling.optuna_storage import open_storage, reason, shown
@@ -89,7 +90,7 @@ class Mirror:
 
     def __init__(self, url: str, run: Path, spaces: Sequence[SearchSpace]) -> None:
         self.trouble: str | None = None
-        self._url, self._journal, self._spaces = url, run / "journal.jsonl", spaces
+        self._url, self._journal, self._spaces = url, run / JOURNAL, spaces
         self._name = run.absolute().name
         self._added = 0
         self._more, self._closing, self._given_up = threading.Event(), threading.Event(), threading.Event()

@@ -24,20 +24,19 @@ import numpy as np
 
 from evo_mtl.errors import InputError
 from evo_mtl.files import is_temporary, make_folder, open_plain, write_atomic
+from evo_mtl.names import ARRAY_SUFFIX, CACHE_MARK, UNFINISHED_SUFFIX
 
 ABANDONED = 6 * 3600
 """Seconds after which an unfinished file is taken for one whose process died."""
 MAGIC = b"EvoA"
 TAIL = len(MAGIC) + 4
 PIECE = 2**20
-MARK = "CACHEDIR.TAG"
-"""By the convention of bford.info/cachedir, so that programs that make backups pass it over."""
 MARKED = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n"
     b"# Arrays kept by evo-mtl, which removes them when it needs the room. May be deleted at any time.\n"
 )
-_ARRAY = re.compile(r"[0-9a-f]{64}(-\d)?\.npy")
-_UNFINISHED = re.compile(r"[0-9a-f]{64}(-\d)?\.\d+\.part")
+_ARRAY = re.compile(rf"[0-9a-f]{{64}}(-\d)?{re.escape(ARRAY_SUFFIX)}")
+_UNFINISHED = re.compile(rf"[0-9a-f]{{64}}(-\d)?\.\d+{re.escape(UNFINISHED_SUFFIX)}")
 
 
 class ArrayCache:
@@ -100,7 +99,7 @@ class ArrayCache:
             raise OSError(errno.EEXIST, error.message, str(self._folder)) from error
         self._make_room(int(np.prod(shape)) * np.dtype(dtype).itemsize)
         path = self._path(key)
-        unfinished = path.with_suffix(f".{os.getpid()}.part")
+        unfinished = path.with_suffix(f".{os.getpid()}{UNFINISHED_SUFFIX}")
         try:
             unfinished.unlink(missing_ok=True)
             unfinished.touch(exist_ok=False)  # whatever lay there, it is not written through
@@ -119,12 +118,12 @@ class ArrayCache:
         for entry in _own(self._folder):
             _remove(Path(entry.path))
         with contextlib.suppress(OSError):
-            if _is_marked(self._folder) and os.listdir(self._folder) == [MARK]:
-                (self._folder / MARK).unlink()
+            if _is_marked(self._folder) and os.listdir(self._folder) == [CACHE_MARK]:
+                (self._folder / CACHE_MARK).unlink()
                 self._folder.rmdir()
 
     def _path(self, key: str) -> Path:
-        return self._folder / f"{key}.npy"
+        return self._folder / f"{key}{ARRAY_SUFFIX}"
 
     def _is_whole(self, key: str, file: BinaryIO) -> bool:
         """Whether a file holds what was written; read only where it is not known."""
@@ -188,12 +187,12 @@ def mark_cache_folder(folder: Path) -> None:
     if not _is_marked(folder):
         check_cache_folder(folder)
         make_folder(folder)
-        write_atomic(folder / MARK, MARKED)
+        write_atomic(folder / CACHE_MARK, MARKED)
 
 
 def _is_marked(folder: Path) -> bool:
     try:
-        with open_plain(folder / MARK) as file:
+        with open_plain(folder / CACHE_MARK) as file:
             return file.read(len(MARKED) + 1) == MARKED
     except OSError:
         return False

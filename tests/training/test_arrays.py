@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from evo_mtl.errors import InputError
+from evo_mtl.names import CACHE_MARK as MARK
 from evo_mtl.training import arrays
-from evo_mtl.training.arrays import MARK, ArrayCache, check_cache_folder
+from evo_mtl.training.arrays import ArrayCache, check_cache_folder
 
 Damage = Callable[[bytearray], None]
 A = np.arange(12, dtype=np.float32).reshape(3, 4)

@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from evo_mtl.errors import TrunkError
+from evo_mtl.names import COMPONENT_SUFFIX
 from evo_mtl.registry import suggestion
 
 PACKAGES: dict[str, tuple[str, str, str]] = {
@@ -88,7 +89,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise TrunkError("no such weights file", path)
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix == COMPONENT_SUFFIX:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (
