@@ -79,6 +79,7 @@ def choose(path: str | Path, task: str, candidate: str) -> dict[str, Any]:
         CorruptionError: A component is not what was written; nothing was changed.
     """
     folder, config, _ = open_run(path)
+    folder.check_own()
     with lock(folder.lock), Archive(folder.journal) as archive:
         state = archive.state
         check_archived(task, state, config, folder.path)

@@ -43,8 +43,8 @@ class ArrayCache:
     """Arrays by key, each in a file of its own.
 
     Losing one costs time and changes nothing. A file appears under its name only when it is whole, and is
-    checked when it is first found and whenever it has changed since; what a process has mapped already is
-    not looked at again.
+    checked when it is first found and whenever it has changed since. What a process is reading at that very
+    moment is not looked at again; it is let go of at the end of a job.
 
     Args:
         folder: Where they lie; made and marked when first needed. Where other things lie in it, nothing
