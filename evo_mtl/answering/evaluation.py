@@ -16,7 +16,6 @@ from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Split, load_batch, open_splits
 from evo_mtl.training import metrics
 from evo_mtl.training.calibration import apply as softmax
-from evo_mtl.training.calibration import expected_calibration_error
 
 DEFINITIONS = {
     "accuracy": "share of examples whose most probable class is the true one",
@@ -101,7 +100,7 @@ def _evaluate_task(model: Model, config: TaskConfig, split: str) -> tuple[dict[s
         "validation_quality": event["quality"],
         "corrected": event.get("corrected"),
         "pooled": event.get("pooled"),
-        "expected_calibration_error": expected_calibration_error(softmax(logits, 1.0), images.labels),
+        "expected_calibration_error": metrics.expected_calibration_error(softmax(logits, 1.0), images.labels),
         "logits_unchanged": model.fingerprint(name) == event["fingerprint"],
         "route": list(model.route(name).components),
         "active_parameters": cost["active_parameters"],

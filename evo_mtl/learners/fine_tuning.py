@@ -17,6 +17,7 @@ from evo_mtl.network.forward import CHUNK
 from evo_mtl.network.pooling import pool
 from evo_mtl.network.trunks import Trunk
 from evo_mtl.seeding import generator
+from evo_mtl.training.descent import Descent, batches, num_steps
 
 DEFAULT_GRID = "1e-3x8,2e-3x8,4e-3x8,bestx16"
 BATCH = 32
@@ -146,24 +147,21 @@ def _train(data: TaskData, trunk: Trunk, settings: Settings, rate: float, epochs
     """The trained network, or ``None`` if it diverged. The last, incomplete batch of an epoch is left out."""
     network = _Network(trunk, data.num_classes, data.size)
     network = network.to(settings.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    labels = torch.tensor(data.train_labels, dtype=torch.int64)
-    batch = min(BATCH, len(labels))
-    steps = len(labels) // batch
+    labels = torch.tensor(data.train_labels, dtype=torch.int64, device=settings.device)
+    steps = num_steps(len(labels), BATCH)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, epochs * steps, pct_start=0.2)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, epochs * steps, pct_start=0.2)
+    way = Descent(
+        lambda images: network(torch.from_numpy(images).to(settings.device)),
+        optimiser,
+        lambda number: cycle.step() if number else None,
+        smoothing=0.1,
+    )
     rng = generator(settings.seed, "fine_tuning", data.name, repr(rate), epochs)
     network.train()
-    for _ in range(epochs):
-        order = rng.permutation(len(labels))
-        for step in range(steps):
-            index = order[step * batch : (step + 1) * batch]
-            logits = network(torch.from_numpy(data.train_images[index]).to(settings.device))
-            loss = nn.functional.cross_entropy(logits, labels[index].to(settings.device), label_smoothing=0.1)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-        if not math.isfinite(loss.item()):
+    for batch in batches(labels, BATCH, epochs, [rng]):
+        loss = way.step(data.train_images, batch)
+        if (batch.number + 1) % steps == 0 and not math.isfinite(loss.item()):
             return None
     finite = all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values())
     return network.eval() if finite else None

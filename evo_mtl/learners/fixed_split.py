@@ -22,6 +22,7 @@ from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.network.pooling import pool
 from evo_mtl.network.trunks import Trunk
 from evo_mtl.seeding import generator
+from evo_mtl.training.descent import Descent, batches
 
 SHARES = (6.5 / 11.2, 2.3 / 11.2, 2.4 / 11.2)
 """Frozen, common and own share of parameters: the split 6.5 - 2.3 - 2.4 of the thesis' ResNet-18."""
@@ -107,18 +108,12 @@ class SplitNetwork:
             {"params": list(end.parameters()), "lr": OWN_RATE},
         ]
         optimiser = torch.optim.SGD(rates, momentum=0.9)
-        labels = torch.tensor(data.train_labels, dtype=torch.int64)
-        order = generator(seed, "fixed_split", data.name).permutation(len(labels))
-        batch = min(BATCH, len(labels))
+        labels = torch.tensor(data.train_labels, dtype=torch.int64, device=self._device)
+        way = Descent(lambda examples: self._logits(end, examples), optimiser)
         self._common.train()
         end.train()
-        for start in range(0, len(order) - batch + 1, batch):
-            index = order[start : start + batch]
-            logits = self._logits(end, data.train_images[index])
-            loss = nn.functional.cross_entropy(logits, labels[index].to(self._device))
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+        for batch in batches(labels, BATCH, 1, [generator(seed, "fixed_split", data.name)]):
+            loss = way.step(data.train_images, batch)
         if not math.isfinite(loss.item()):
             raise CandidateError(f"the fixed split diverged on {data.name}")
         self._ends[data.name] = end

@@ -76,26 +76,6 @@ def calibrate(head: nn.Module, logits: np.ndarray, labels: np.ndarray) -> float:
     return temperature
 
 
-def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Mean distance between confidence and accuracy over equal-width bins of confidence.
-
-    Args:
-        probabilities: ``(N, K)``.
-        labels: ``(N,)``.
-        bins: Number of bins over (0, 1]; a bin owns its upper edge.
-
-    Returns:
-        In [0, 1]; lower is better; 0 without examples.
-    """
-    if len(labels) == 0:
-        return 0.0
-    confidence = probabilities.max(1)
-    correct = probabilities.argmax(1) == labels
-    index = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gaps = np.bincount(index, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
-
-
 def _log_softmax(scores: np.ndarray) -> np.ndarray:
     shifted = scores - scores.max(1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.kinds.kind import head_kind, spec_of
+from evo_mtl.training.descent import Descent, batches, num_steps
 from evo_mtl.training.inputs import Gathered, Inputs
 from evo_mtl.training.open_part import OpenPart, Snapshot
 from evo_mtl.training.optimizers import learning_rates, make_optimizer, set_learning_rate
 from evo_mtl.training.spent import Spent
-from evo_mtl.training.stacked import StackedSteps
+from evo_mtl.training.stacked import StackedDescent
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,10 @@ def fit_together(
     """
     parts, inputs = _condensed([member.part for member in members], [*train, validation])
     genomes = [member.genome for member in members]
-    batch = min(genomes[0]["batch_size"], len(labels))
-    per_epoch = max(len(labels) // batch, 1)
-    total = per_epoch * genomes[0]["epochs"]
+    size, epochs = min(genomes[0]["batch_size"], len(labels)), genomes[0]["epochs"]
+    total = num_steps(len(labels), size) * epochs
     checks = {math.ceil(total * (i + 1) / validations) for i in range(validations)}
-    norm = genomes[0]["norm"] if batch > 1 else "eval"
+    norm = genomes[0]["norm"] if size > 1 else "eval"
     rates = np.stack([learning_rates(genome, total) for genome in genomes], axis=1)
     targets = torch.tensor(labels, device=parts[0].shared.device)
 
@@ -158,18 +158,15 @@ def fit_together(
     for track in tracks:
         track.validate()
     # Last, for it makes the weights of stacked members views.
-    steps = StackedSteps(parts, genomes) if len(parts) > 1 else _Steps(parts[0], genomes[0])
-    for step in range(total):
-        epoch, place = divmod(step, per_epoch)
-        if place == 0:
-            orders = np.stack([member.rng.permutation(len(labels)) for member in members])
-            ordered = targets[torch.from_numpy(orders).to(targets.device)]
-        if step == 0 or step in checks:
+    way = (
+        StackedDescent(parts, genomes, rates) if len(parts) > 1 else _alone(parts[0], genomes[0], rates[:, 0])
+    )
+    for batch in batches(targets, size, epochs, [member.rng for member in members]):
+        if batch.number == 0 or batch.number in checks:
             for part in parts:
                 part.train(norm)
-        now = slice(place * batch, (place + 1) * batch)
-        losses = steps.step(inputs[epoch % len(train)], orders[:, now], ordered[:, now], rates[step])
-        if step + 1 in checks:
+        losses = way.step(inputs[batch.epoch % len(train)], batch)
+        if batch.number + 1 in checks:
             for track, finite in zip(tracks, losses.isfinite().tolist(), strict=True):
                 if track.ended is None and finite:
                     track.validate()
@@ -180,29 +177,18 @@ def fit_together(
     return [track.finish() for track in tracks]
 
 
-class _Steps:
-    """Steps of gradient descent for one open part; see :class:`StackedSteps`."""
-
-    def __init__(self, part: OpenPart, genome: Genome) -> None:
-        self._part = part
-        groups = part.groups
-        self._optimizer = make_optimizer(genome, groups)
-        self._clipped = [group.parameters for group in groups]
-        self._smoothing: float = genome["label_smoothing"]
-        self._clip: float = genome["clip_norm"]
-
-    def step(self, inputs: Inputs, index: np.ndarray, targets: Tensor, rates: np.ndarray) -> Tensor:
-        """One step on ``index`` ``(1, B)``; its loss ``(1,)``."""
-        logits = self._part.logits(inputs[index[0]])
-        loss = nn.functional.cross_entropy(logits, targets[0], label_smoothing=self._smoothing)
-        set_learning_rate(self._optimizer, float(rates[0]))
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if self._clip:
-            for parameters in self._clipped:
-                nn.utils.clip_grad_norm_(parameters, self._clip)
-        self._optimizer.step()
-        return loss.detach().view(1)
+def _alone(part: OpenPart, genome: Genome, rates: np.ndarray) -> Descent:
+    """Steps of one open part, with learning rates ``(S,)``."""
+    groups = part.groups
+    optimizer = make_optimizer(genome, groups)
+    return Descent(
+        part.logits,
+        optimizer,
+        lambda number: set_learning_rate(optimizer, float(rates[number])),
+        genome["label_smoothing"],
+        genome["clip_norm"],
+        [group.parameters for group in groups],
+    )
 
 
 class _Track:

@@ -17,12 +17,13 @@ from torch.nn import functional as F
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.forward import run_dynamic
 from evo_mtl.network.kinds.kind import kind_of, spec_of
+from evo_mtl.training.descent import Batch
 from evo_mtl.training.inputs import Inputs
 from evo_mtl.training.open_part import OpenPart
 from evo_mtl.training.optimizers import StackedOptimizer
 
 
-class StackedSteps:
+class StackedDescent:
     """Steps of gradient descent for ``M`` open parts of one shape.
 
     The members' own modules become views of the stacked weights, so they can be validated, copied and
@@ -31,10 +32,11 @@ class StackedSteps:
     Args:
         parts: Their own modules are stacked.
         genomes: Their training hyperparameters.
+        rates: ``(S, M)``, learning rates of every step.
     """
 
-    def __init__(self, parts: Sequence[OpenPart], genomes: Sequence[Genome]) -> None:
-        self._first = parts[0]
+    def __init__(self, parts: Sequence[OpenPart], genomes: Sequence[Genome], rates: np.ndarray) -> None:
+        self._first, self._rates = parts[0], rates
         self._own = {slot: stack([part.own[slot] for part in parts]) for slot in parts[0].own}
         self._parameters = [p for module in self._own.values() for p in module.parameters()]
         self._optimizer = StackedOptimizer(genomes, self._parameters)
@@ -43,20 +45,15 @@ class StackedSteps:
         self._clip = like.new_tensor([genome["clip_norm"] for genome in genomes])
         self._clips = any(genome["clip_norm"] for genome in genomes)
 
-    def step(self, inputs: Inputs, index: np.ndarray, targets: Tensor, rates: np.ndarray) -> Tensor:
-        """One step.
+    def step(self, inputs: Inputs, batch: Batch) -> Tensor:
+        """One step; losses ``(M,)``.
 
         Args:
             inputs: All members read the same.
-            index: ``(M, B)``, the images of each member's batch.
-            targets: ``(M, B)``, their classes.
-            rates: ``(M,)``, learning rates.
-
-        Returns:
-            Losses ``(M,)``.
+            batch: A batch for each member.
         """
-        first = self._first
-        known = inputs[index.reshape(-1)]
+        first, targets = self._first, batch.targets
+        known = inputs[batch.index.reshape(-1)]
         folded = run_dynamic(first.route, first.shared.modules, self._own, known)
         log_shares = F.log_softmax(folded.view(*targets.shape, -1), dim=-1)
         right = log_shares.gather(2, targets.unsqueeze(2)).mean((1, 2))
@@ -64,7 +61,7 @@ class StackedSteps:
         gradients = torch.autograd.grad(losses.sum(), self._parameters)
         if self._clips:
             self._clip_norms(gradients)
-        self._optimizer.step(gradients, rates)
+        self._optimizer.step(gradients, self._rates[batch.number])
         return losses.detach()
 
     def _clip_norms(self, gradients: Sequence[Tensor]) -> None:

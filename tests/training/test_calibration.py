@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evo_mtl.training.calibration import apply, expected_calibration_error, fit_temperature
+from evo_mtl.training.calibration import apply, fit_temperature
+from evo_mtl.training.metrics import expected_calibration_error
 
 
 def draw(temperature: float, num_examples: int = 4000) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ from evo_mtl.network.kinds.multipath import MultipathHead
 from evo_mtl.network.route import INPUT, close
 from evo_mtl.testing.genomes import bottleneck
 from evo_mtl.testing.worlds import shared_routes
-from evo_mtl.training import fit
+from evo_mtl.training.descent import Descent
 from evo_mtl.training.groups import stackable
 from evo_mtl.training.pricing import Pricing
 from evo_mtl.training.trial import try_candidate
@@ -158,10 +158,10 @@ class _Steps:
         genome = joined(
             workshop, cache, momentum=0.5, schedule="constant", warmup_share=0.0, optimizer="sgd", **values
         ).with_values({"epochs": 1, "batch_size": 45, "momentum": 0.5})
-        real = fit._Steps.step
+        real = Descent.step
 
-        def step(steps: fit._Steps, *arguments: object) -> torch.Tensor:
-            head = steps._part.own["head"]
+        def step(steps: Descent, *arguments: object) -> torch.Tensor:
+            head = steps._logits.__self__.own["head"]  # type: ignore[attr-defined]
             before = {name: p.detach().clone() for name, p in head.named_parameters()}
             loss = real(steps, *arguments)  # type: ignore[arg-type]
             for name, p in head.named_parameters():
@@ -170,7 +170,7 @@ class _Steps:
                     self.moved[name] = p.detach() - before[name]
             return loss
 
-        monkeypatch.setattr(fit._Steps, "step", step)
+        monkeypatch.setattr(Descent, "step", step)
         assert attempt(workshop, genome, cache).status.ok
 
 
