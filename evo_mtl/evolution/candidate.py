@@ -25,7 +25,7 @@ class Candidate:
         child: Its place in the generation.
         parent: ``"generation/child"`` of a parent of the same task, ``"task:NAME"`` of another task's
             route, ``None`` for a seed candidate, an independent draw or the task's own route.
-        origin: Where it comes from, in words: a seed's name, ``"child"``, ``"joined"``, ``"multipath"``,
+        origin: Where it comes from, in words: a seed's name, how a child came about (``"child"``, ``"joined"``, …),
             ``"draw"``, ``OWN_ROUTE``.
         genome: What it inherits.
         mate: A second parent, named like the first: of the upper stages where the first gave the lower ones, or

@@ -7,10 +7,9 @@ A copy of a child must not start from weights that have learned the images it is
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from evo_mtl.evolution.candidate import Candidate, Evaluation
-from evo_mtl.genome.genome import AdapterGene, Genome
+from evo_mtl.genome.genome import Genome, renamed
 
 Copies = Mapping[str, Sequence[str]]
 """A component that the task trained, to its copies, one for each part left out; empty where there are none."""
@@ -25,7 +24,7 @@ def known_copies(evaluations: Iterable[Evaluation], former: Iterable[str] = ()) 
     """
     found: dict[str, tuple[str, ...]] = dict.fromkeys(former, ())
     for evaluation in evaluations:
-        started = named(evaluation.candidate.genome)
+        started = evaluation.candidate.genome.components
         for slot, component in evaluation.trained.items():
             if component not in started:  # weights that training left as they were are not new
                 found[component] = tuple(copy[slot] for copy in evaluation.notes.copies)
@@ -34,17 +33,8 @@ def known_copies(evaluations: Iterable[Evaluation], former: Iterable[str] = ()) 
 
 def copies_for(candidates: Iterable[Candidate], known: Copies) -> dict[str, tuple[str, ...]]:
     """Those of all known copies that some candidates need."""
-    wanted = set().union(*(named(candidate.genome) for candidate in candidates))
+    wanted = set().union(*(candidate.genome.components for candidate in candidates))
     return {component: tuple(known[component]) for component in sorted(wanted & known.keys())}
-
-
-def named(genome: Genome) -> set[str]:
-    """Components that a genome starts from."""
-    found: set[str | None] = {genome.head.component, *(gene.component for gene in genome.stages)}
-    found.update(gene.component for gene in genome.adapters)
-    for path in genome.paths:
-        found.update(path.stages, (gene.component for gene in path.adapters))
-    return {component for component in found if component is not None}
 
 
 def copy_of(genome: Genome, copies: Copies, part: int) -> Genome:
@@ -56,20 +46,6 @@ def copy_of(genome: Genome, copies: Copies, part: int) -> Genome:
         part: Which.
     """
 
-    def other(component: str) -> str:
-        return copies[component][part] if component in copies else component
-
-    def adapter(gene: AdapterGene) -> AdapterGene:
-        return gene if gene.component is None else replace(gene, component=other(gene.component))
-
-    head = genome.head
-    return replace(
-        genome,
-        stages=tuple(replace(gene, component=other(gene.component)) for gene in genome.stages),
-        adapters=tuple(map(adapter, genome.adapters)),
-        head=head if head.component is None else replace(head, component=other(head.component)),
-        paths=tuple(
-            replace(path, stages=tuple(map(other, path.stages)), adapters=tuple(map(adapter, path.adapters)))
-            for path in genome.paths
-        ),
+    return renamed(
+        genome, {component: copies[component][part] for component in genome.components & copies.keys()}
     )

@@ -11,8 +11,8 @@ from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.parents import decay_walk
 from evo_mtl.evolution.population import Parent, Population, inherited, name
 from evo_mtl.evolution.turn import World
-from evo_mtl.genome.genome import Genome, Value
-from evo_mtl.genome.multipath import path_of, with_paths, with_values
+from evo_mtl.genome.genome import Genome, Value, path_of
+from evo_mtl.genome.multipath import with_paths, with_values
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.seeding import generator
 

@@ -139,6 +139,15 @@ class Genome:
         return replace(self, hyperparameters=tuple(sorted(merged.items())))
 
     @property
+    def components(self) -> frozenset[str]:
+        """Components that it names."""
+        found: set[str | None] = {self.head.component, *(gene.component for gene in self.stages)}
+        found.update(gene.component for gene in self.adapters)
+        for path in self.paths:
+            found.update(path.stages, (gene.component for gene in path.adapters))
+        return frozenset(component for component in found if component is not None)
+
+    @property
     def first_open(self) -> int:
         """Depth at which training starts: the first open stage or the stage of the first open adapter.
 
@@ -189,6 +198,45 @@ def _path_from_json(data: Mapping[str, Any]) -> PathGene:
         stages=tuple(data["stages"]),
         adapters=tuple(map(_adapter_from_json, data["adapters"])),
         taps=tuple(TapGene(**gene) for gene in data["taps"]),
+    )
+
+
+def path_of(genome: Genome) -> PathGene | None:
+    """A route's main path, frozen; ``None`` where weights of it are still to be trained."""
+    if any(gene.component is None for gene in genome.adapters):
+        return None
+    return PathGene(
+        stages=tuple(gene.component for gene in genome.stages),
+        adapters=tuple(replace(gene, open=False) for gene in genome.adapters),
+        taps=genome.taps,
+    )
+
+
+def lines(genome: Genome) -> tuple[PathGene, ...]:
+    """Every path of a route, the main one first; empty where weights of it are still to be trained."""
+    main = path_of(genome)
+    return () if main is None else (main, *genome.paths)
+
+
+def renamed(genome: Genome, names: Mapping[str, str]) -> Genome:
+    """The genome on other components in the place of some that it names."""
+
+    def adapter(gene: AdapterGene) -> AdapterGene:
+        return gene if gene.component is None else replace(gene, component=other(gene.component))
+
+    def other(component: str) -> str:
+        return names.get(component, component)
+
+    head = genome.head
+    return replace(
+        genome,
+        stages=tuple(replace(gene, component=other(gene.component)) for gene in genome.stages),
+        adapters=tuple(map(adapter, genome.adapters)),
+        head=head if head.component is None else replace(head, component=other(head.component)),
+        paths=tuple(
+            replace(path, stages=tuple(map(other, path.stages)), adapters=tuple(map(adapter, path.adapters)))
+            for path in genome.paths
+        ),
     )
 
 

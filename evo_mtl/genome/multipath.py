@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from evo_mtl.genome.genome import SOLVED_READS, Genome, HeadGene, PathGene, Value
+from evo_mtl.genome.genome import SOLVED_READS, Genome, HeadGene, PathGene, Value, path_of
 from evo_mtl.genome.kinds import KINDS, listed_kinds
 
 
@@ -25,23 +25,6 @@ def held(genome: Genome) -> tuple[str, ...]:
         *SOLVED_READS,
         *(name for kind in listed_kinds("head") for name in KINDS.get(kind).hyperparameters),
     )
-
-
-def path_of(genome: Genome) -> PathGene | None:
-    """A route's main path, frozen; ``None`` where weights of it are still to be trained."""
-    if any(gene.component is None for gene in genome.adapters):
-        return None
-    return PathGene(
-        stages=tuple(gene.component for gene in genome.stages),
-        adapters=tuple(replace(gene, open=False) for gene in genome.adapters),
-        taps=genome.taps,
-    )
-
-
-def lines(genome: Genome) -> tuple[PathGene, ...]:
-    """Every path of a route, the main one first; empty where weights of it are still to be trained."""
-    main = path_of(genome)
-    return () if main is None else (main, *genome.paths)
 
 
 def with_paths(genome: Genome, others: Iterable[PathGene], most: int) -> Genome | None:

@@ -8,8 +8,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from evo_mtl.genome.genome import AdapterGene, Genome, PathGene
-from evo_mtl.genome.multipath import lines
+from evo_mtl.genome.genome import AdapterGene, Genome, PathGene, lines
 from evo_mtl.network.kinds.kind import num_parameters, parameters_of, work_of
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.trunks import StageWork, stage_modules, stage_outlines, work_in

@@ -140,12 +140,7 @@ def _newer(ground: Ground, name: str) -> tuple[Founder, ...]:
     later = [
         one for one in ground.founders.without(name, state) if state.arrived[one.task] > state.seen[name]
     ]
-    return tuple(one for one in later if not known.issuperset(_line(one)))
-
-
-def _line(founder: Founder) -> set[str]:
-    stages = {gene.component for gene in founder.genome.stages}
-    return stages | {gene.component for gene in founder.genome.adapters if gene.component is not None}
+    return tuple(one for one in later if not known.issuperset(one.genome.components))
 
 
 @dataclass(frozen=True)

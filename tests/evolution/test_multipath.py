@@ -11,8 +11,7 @@ from evo_mtl.evolution.candidate import Candidate, candidate_from_json
 from evo_mtl.evolution.multipath import multipath_child
 from evo_mtl.evolution.population import Founder, Population, settled
 from evo_mtl.evolution.turn import World
-from evo_mtl.genome.genome import Genome, HeadGene, StageGene, as_founder, illegality
-from evo_mtl.genome.multipath import path_of
+from evo_mtl.genome.genome import Genome, HeadGene, StageGene, as_founder, illegality, path_of
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.testing.genomes import a_space, a_world, played, trunk_facts
 

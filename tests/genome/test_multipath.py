@@ -20,9 +20,11 @@ from evo_mtl.genome.genome import (
     essence,
     genome_from_json,
     illegality,
+    lines,
+    path_of,
     settle,
 )
-from evo_mtl.genome.multipath import lines, path_of, with_paths, with_values
+from evo_mtl.genome.multipath import with_paths, with_values
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.recombination import recombine
 from evo_mtl.genome.sampling import seed_genome

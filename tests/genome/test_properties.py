@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 
 from evo_mtl.files import digest
 from evo_mtl.genome.genome import (
-    HEAD_KINDS,
     Genome,
     as_founder,
     essence,
     genome_from_json,
     illegality,
+    lines,
     locked,
     settle,
 )
-from evo_mtl.genome.multipath import drop_path, lines, with_paths
+from evo_mtl.genome.kinds import listed_kinds
+from evo_mtl.genome.multipath import drop_path, with_paths
 from evo_mtl.genome.mutation import mutate, step_data
 from evo_mtl.genome.recombination import recombine
 from evo_mtl.genome.sampling import on_line, random_genome, seed_genome
@@ -64,7 +65,7 @@ def worlds(draw: st.DrawFn) -> tuple[SearchSpace, TrunkFacts]:
     """A space and a trunk that has what it asks for."""
     facts = draw(trunks())
     places = list(range(facts.num_stages + 1))
-    heads = draw(subsets(list(HEAD_KINDS), 1))
+    heads = draw(subsets(list(listed_kinds("head")), 1))
     seeds = [
         {
             "name": f"seed {i}",

@@ -11,7 +11,7 @@ import torch
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation
-from evo_mtl.evolution.copies import copies_for, copy_of, known_copies, named
+from evo_mtl.evolution.copies import copies_for, copy_of, known_copies
 from evo_mtl.evolution.luck import unpack
 from evo_mtl.evolution.outcome import OK, Notes, Outcome, failed
 from evo_mtl.genome.genome import Genome, PathGene, TapGene, settle
@@ -197,7 +197,7 @@ def test_copies_replace_every_component_that_the_task_trained_and_no_other(works
     )
     copies = {"a": ("a0", "a1"), "h": ("h0", "h1"), "s": ("s0", "s1"), "p": ("p0", "p1")}
     found = copy_of(genome, copies, 1)
-    assert named(found) == (named(genome) - copies.keys()) | {"a1", "h1", "s1", "p1"}
+    assert found.components == (genome.components - copies.keys()) | {"a1", "h1", "s1", "p1"}
     assert found.stages == genome.stages
     assert copy_of(genome, {}, 0) == genome
 
