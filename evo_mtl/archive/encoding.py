@@ -76,7 +76,7 @@ def decode(data: bytes) -> tuple[dict[str, torch.Tensor], dict]:
 
 
 def read_header(file: BinaryIO, size: int) -> dict:
-    """The header of an open component file of ``size`` bytes; nothing behind it is read.
+    """The header of an open component file of ``size`` bytes; nothing after it is read.
 
     Raises:
         ValueError: It is cut short, too long, or not a header.

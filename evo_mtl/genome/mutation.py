@@ -1,4 +1,4 @@
-"""Mutations: small functions from a genome to a genome; the parent is left as it was.
+"""Mutations: small functions from a genome to a genome; the parent is not changed.
 
 Randomness is an argument. Whether a mutation happens is decided by its name (``genome/rates.py``).
 """
@@ -18,7 +18,7 @@ from evo_mtl.genome.space import DATA_HYPERPARAMETERS, OrderedList, SearchSpace,
 
 
 def step_mu(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> Genome:
-    """``mu`` itself steps with probability ``mu``; what is decided later is decided with the new one."""
+    """``mu`` itself steps with probability ``mu``; later decisions use the new value."""
     if MU in space.hyperparameters and rng.random() < genome[MU]:
         genome = genome.with_values({MU: step(space.hyperparameters[MU], genome[MU], rng)})
     return genome
@@ -27,7 +27,7 @@ def step_mu(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> Gen
 def step_hyperparameters(
     genome: Genome, space: SearchSpace, names: Iterable[str], decide: Decide, rng: np.random.Generator
 ) -> Genome:
-    """Steps each named hyperparameter that the space lists where it is so decided, in order of their names."""
+    """Steps each named hyperparameter that the space lists if that is decided, in order of their names."""
     for name in sorted(set(names) & set(space.hyperparameters)):
         if decide(f"step:{name}"):
             genome = genome.with_values({name: step(space.hyperparameters[name], genome[name], rng)})
@@ -53,7 +53,7 @@ def swap_head(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> G
 def with_depth(genome: Genome, depth: int, space: SearchSpace, facts: TrunkFacts) -> Genome:
     """The route cut to, or grown to, ``depth`` stages; grown stages are the root's, shared.
 
-    A tap on the old end that the space allows at ends only is given up.
+    A tap on the old end is dropped if the space allows it only at ends.
     """
     if depth == genome.depth:
         return genome
@@ -82,7 +82,7 @@ def step_depth(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.ra
 def with_boundary(genome: Genome, boundary: int, space: SearchSpace, facts: TrunkFacts) -> Genome:
     """The boundary moved: stages it covers are shared again (the root's), stages it uncovers are opened.
 
-    Where a space lets single stages be cloned, uncovered ones stay shared until that happens to them.
+    Where a space lets single stages be cloned, uncovered ones stay shared until they are cloned.
     """
     boundary = min(boundary, genome.depth)
     stages = []
@@ -105,13 +105,13 @@ def move_boundary(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np
 
 
 def lower_boundary(genome: Genome, space: SearchSpace) -> Genome:
-    """The boundary put on the nearest legal one below, nothing opened: from there single stages are cloned."""
+    """The boundary moved to the nearest legal one below, with nothing opened: from there single stages are cloned."""
     below = [place for place in space.stages.boundaries if place <= genome.boundary]
     return replace(genome, boundary=max(below, default=genome.boundary))
 
 
 def clone_stages(genome: Genome, decide: Decide) -> Genome:
-    """Each frozen stage from the boundary on becomes an own, trainable copy where it is so decided."""
+    """Each frozen stage from the boundary on becomes an own, trainable copy if that is decided."""
     stages = list(genome.stages)
     for i in range(genome.boundary, genome.depth):
         if not stages[i].open and decide(f"clone:{i}"):
@@ -159,7 +159,7 @@ def legal_taps(space: SearchSpace, facts: TrunkFacts, depth: int) -> tuple[TapGe
 
 
 def toggle_tap(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator) -> Genome:
-    """One legal tap more or less; the last stage stays read, and a changed input makes the head new."""
+    """One legal tap more or less; the last stage is always read, and with other taps the head is new."""
     legal = legal_taps(space, facts, genome.depth)
     tap = legal[rng.integers(len(legal))]
     taps = set(genome.taps) ^ {tap}
@@ -171,9 +171,9 @@ def toggle_tap(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.ra
 def mutate(genome: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator) -> Genome:
     """A child: hyperparameters first, then head, taps, depth, boundary, adapters and copies of stages.
 
-    A route of several paths has its settings stepped, or loses a path: all but its head stays frozen.
-    Stages and adapters are opened only under a trained head: a copy that nothing trains would be
-    paid for and change nothing.
+    A route of several paths has its settings stepped or loses a path; all but its head stays frozen.
+    Stages and adapters are opened only under a trained head: an untrained copy would have a cost and
+    no effect.
 
     Args:
         genome: The parent's, seen from the task (own parts open); not changed.

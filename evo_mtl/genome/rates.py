@@ -37,7 +37,7 @@ class Learned:
     """Each mutation with a probability of its own, which is inherited and mutates itself (mu2Net+).
 
     One that was never needed before starts from ``mu``. At each decision it first steps with probability
-    ``mu``, then decides. The parent's are left as they were; :attr:`stored` is what the child inherits.
+    ``mu``, then decides. The parent's are not changed; :attr:`stored` is what the child inherits.
 
     Args:
         parent: Its ``mu`` and its learned probabilities are read.
@@ -52,7 +52,7 @@ class Learned:
         self._rates = dict(parent.rates)
 
     def __call__(self, name: str) -> bool:
-        """Whether the mutation of that name happens; its probability may step before."""
+        """Whether the mutation of that name happens; its probability may step first."""
         rate: Value = self._rates.get(name, LEARNED.values[LEARNED.index(self._mu)])
         if self._rng.random() < self._mu:
             rate = step(LEARNED, rate, self._rng)

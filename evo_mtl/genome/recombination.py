@@ -21,12 +21,12 @@ def cuts(below: Genome, above: Genome) -> tuple[int, ...]:
 def recombine(
     below: Genome, above: Genome, space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator
 ) -> Genome | None:
-    """A child of two routes, which are left as they were; ``None`` where no cut gives a new one.
+    """A child of two routes, which are not changed; ``None`` if no cut gives a new one.
 
     Stages, adapters and taps below a cut, which is drawn evenly, are those of ``below``; from the cut on,
     depth included, those of ``above``. Each hyperparameter and learned probability comes from either
-    evenly. What is open in a parent is open in the child, and where a space opens whole runs of stages all
-    from the boundary on. The head is new: it would read features that no parent's head has seen.
+    evenly. What is open in a parent is open in the child; where a space opens whole runs of stages, all from
+    the boundary on are. The head is new, since it reads features that no parent's head has seen.
 
     Args:
         below, above: Members of one task as they are after training, or one of them another task's route,
@@ -62,7 +62,7 @@ def recombine(
 
 
 def _line(below: Genome, above: Genome, cut: int) -> Genome:
-    """Stages and adapters of both; the rest is that of ``above``."""
+    """Stages and adapters of both; everything else is that of ``above``."""
     lower = (gene for gene in below.adapters if gene.stage < cut)
     upper = (gene for gene in above.adapters if gene.stage >= cut)
     return replace(above, stages=(*below.stages[:cut], *above.stages[cut:]), adapters=(*lower, *upper))
@@ -75,7 +75,7 @@ def _weights(genome: Genome) -> tuple[object, ...]:
 
 
 def _boundary(below: Genome, above: Genome, child: Genome, cut: int) -> int:
-    """That of the lower part where it lies there, else that of the upper; nothing open lies below it."""
+    """That of the lower part if it lies there, else that of the upper; nothing below it is open."""
     usual = below.boundary if below.boundary < cut else max(cut, above.boundary)
     stages = [i for i, gene in enumerate(child.stages) if gene.open]
     return min([usual, *stages, *(gene.stage + 1 for gene in child.adapters if gene.open)])

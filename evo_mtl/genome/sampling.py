@@ -60,7 +60,7 @@ def _seed_taps(seed: SeedCandidate, facts: TrunkFacts, depth: int) -> tuple[TapG
 
 
 def random_genome(space: SearchSpace, facts: TrunkFacts, rng: np.random.Generator) -> Genome:
-    """An independent draw from the space: every gene evenly from its legal values."""
+    """An independent draw from the space: every gene is drawn evenly from its legal values."""
     values = space.defaults()
     for name in sorted(space.hyperparameters):
         listed = space.hyperparameters[name].values
@@ -85,7 +85,7 @@ def random_genome(space: SearchSpace, facts: TrunkFacts, rng: np.random.Generato
     )
     if not genome.head.trained:
         return replace(genome, boundary=depth)
-    share = rng.random() if space.stages.clone else 1.0  # without copies the boundary opens all behind it
+    share = rng.random() if space.stages.clone else 1.0  # without clones the boundary opens all above it
     genome = replace(
         genome,
         stages=tuple(

@@ -13,11 +13,11 @@ from evo_mtl.network.route import INPUT, Node, Route
 def assemble(genome: Genome, layout: TrunkLayout) -> Route:
     """The route a genome describes, before training.
 
-    The stages stand in a line, an adapter behind its stage; each tap is a pooling of the activation
-    there (behind the adapter, if any); the head reads all of them side by side. Own stages and
-    adapters are open only under a head that gradient descent trains; a closed-form head is fitted on
-    what they give as they are. Further paths are frozen lines whose taps stand behind the main one's,
-    path after path; a frozen node that two lines have in common is one node.
+    The stages stand in a line, each adapter behind its stage. Each tap pools the activation there (behind
+    the adapter, if any), and the head reads all taps side by side. Own stages and adapters are open only under
+    a head that gradient descent trains; a closed-form head is fitted on what they give as they are. Further
+    paths are frozen lines whose taps come after the main one's, path after path; a frozen node that two lines
+    have in common is one node.
 
     Args:
         genome: A legal genome.
@@ -44,7 +44,7 @@ def _line(
     taps: Sequence[TapGene],
     slots: str = "",
 ) -> list[int]:
-    """Appends what a line needs and ``nodes`` has not yet; places of its pools, in the order of the taps."""
+    """Appends what a line needs and ``nodes`` lacks; returns the indices of its pools, in the order of the taps."""
     known = {_content(node): i for i, node in enumerate(nodes)}
 
     def place(node: Node) -> int:
@@ -67,5 +67,5 @@ def _line(
 
 
 def _content(node: Node) -> Node:
-    """What two nodes have in common exactly when they are one."""
+    """Equal for two nodes exactly when they are one."""
     return replace(node, slot="")

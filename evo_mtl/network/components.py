@@ -29,7 +29,7 @@ class Read(Protocol):
 def stored(
     tensors: Mapping[str, Tensor], spec: Mapping[str, Any], dtype: str
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """A component's tensors and spec as they are written for frozen runs in some precision.
+    """A component's tensors and spec as they are written in some precision, to be run frozen.
 
     With ``"bfloat16"`` matrices and kernels are rounded to it. Vectors (biases, norms and their statistics)
     stay float32: they are small, and folding a norm subtracts them from one another.
@@ -46,9 +46,9 @@ def load_module(read: Read, component: str) -> nn.Module:
 
 
 def frozen_module(read: Read, component: str, dtype: str | None = None) -> nn.Module:
-    """A fresh module as a component is run when nothing in it is trained: norms folded, in its precision.
+    """A fresh module in the form in which it is run when nothing in it is trained: norms folded, in its precision.
 
-    Norms are folded in float32, from the values that are stored; what comes out is then rounded.
+    Norms are folded in float32, from the stored values; the result is then rounded.
 
     Args:
         read: Where components come from.
@@ -75,7 +75,7 @@ class Modules:
 
     Args:
         read: Where components come from.
-        capacity: Bytes of modules kept; the one asked for last is kept whatever its size.
+        capacity: Bytes of modules kept; the most recently used one is kept whatever its size.
         device: Where they run.
     """
 
@@ -90,7 +90,7 @@ class Modules:
         return self._get(component, None)
 
     def passing(self, component: str) -> nn.Module:
-        """The frozen module in float32, where training has to send gradients through it.
+        """The frozen module in float32, for training that sends gradients through it.
 
         A CPU's backward pass through bfloat16 convolutions is slower than through float32.
         """
@@ -111,11 +111,11 @@ class Modules:
         return self._kept[key]
 
     def frozen(self, component: str, dtype: str | None = None) -> nn.Module:
-        """A frozen module of one's own, as :func:`frozen_module` gives it."""
+        """A private frozen module, as :func:`frozen_module` gives it."""
         return frozen_module(self.read, component, dtype).to(self.device)
 
     def fresh(self, component: str) -> nn.Module:
-        """A copy of one's own, which may be trained."""
+        """A private copy, which may be trained."""
         return load_module(self.read, component).to(self.device)
 
 

@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolution before it, for modules that are only run.
+"""Batch normalization folded into the convolution before it, for modules that are only run.
 
 In eval mode ``norm(conv(x))`` is a convolution with other weights, which saves a pass over every activation.
 All that runs in eval mode runs folded (kept activations, validation, archived routes), so what a
@@ -26,7 +26,7 @@ Fold = tuple[str, str]
 
 
 def folded(module: nn.Module) -> nn.Module:
-    """The module as it is run where nothing is trained; the module itself where nothing can be folded.
+    """The module in the form in which it is run where nothing is trained; the module itself if nothing can be folded.
 
     The result is in eval mode and in the module's memory format. What is folded depends on what the
     module is, not on its weights: see :func:`mark`.
@@ -42,9 +42,9 @@ def folded(module: nn.Module) -> nn.Module:
 def mark(stages: Sequence[nn.Module]) -> None:
     """Finds what can be folded in each stage and notes it there as ``folds``, which copies of a stage keep.
 
-    A batch norm is taken to follow the convolution registered right before it, where their widths fit.
-    Whether it really does is tried on random images, with norms that are far from the identity: a stage
-    that folded does not compute what it did gets no folds.
+    A batch norm is assumed to follow the convolution registered right before it, if their widths fit.
+    Whether it really does is tested on random images, with norms that are far from the identity: a stage
+    that does not compute the same when folded gets no folds.
 
     Args:
         stages: From pixels onwards, in eval mode, each from activation to activation.
@@ -65,7 +65,7 @@ def mark(stages: Sequence[nn.Module]) -> None:
 
 
 def foldable(module: nn.Module, prefix: str = "") -> Iterator[Fold]:
-    """Every convolution with the batch norm registered right behind it, whether or not it really follows."""
+    """Every convolution with the batch norm registered right after it, whether or not it really follows."""
     before, before_name = None, ""
     for name, child in module.named_children():
         if (
@@ -103,7 +103,7 @@ def _fold(module: nn.Module, folds: Sequence[Fold]) -> nn.Module:
 
 @torch.no_grad()
 def _with_drawn_norms(stage: nn.Module, drawn: torch.Generator) -> nn.Module:
-    """A copy whose batch norms are random: as they are born, one left out would not be seen."""
+    """A copy whose batch norms are random: with fresh ones it would not be noticed if one were left out."""
     stage = copy.deepcopy(stage)
     for norm in stage.modules():
         if isinstance(norm, nn.BatchNorm2d):
@@ -115,7 +115,7 @@ def _with_drawn_norms(stage: nn.Module, drawn: torch.Generator) -> nn.Module:
 
 @torch.no_grad()
 def _run(stage: nn.Module, activation: Any) -> Any:
-    """The output on an activation of one's own: a block may add into its input in place."""
+    """The output for a copy of the activation, since a block may add into its input in place."""
     if isinstance(activation, tuple):
         return stage(tuple(tensor.clone() for tensor in activation))
     return stage(activation.clone())

@@ -1,4 +1,4 @@
-"""Running nodes: frozen ones in chunks of one fixed size, each once for all routes that share it."""
+"""Running nodes: frozen ones in chunks of one fixed size, each once for all the routes that share it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class SharedRoutes:
         known: dict[str, Activation] = dict(kept or {})
         count = len(next(iter(batches.values())))
         results = []
-        later: list[set[str]] = [set()]  # keys that routes behind a route have: what they do not is let go
+        later: list[set[str]] = [set()]  # keys that later routes have: what they lack is let go
         for route in reversed(routes[1:]):
             later.append(later[-1] | {route.input.key, *route.keys()})
         for route, places in zip(routes, wanted, strict=True):
@@ -124,9 +124,9 @@ def run_dynamic(
     known: Mapping[int, Activation],
     place: int | None = None,
 ) -> Tensor:
-    """Logits of a candidate for one batch, from what is known of it.
+    """Logits of a candidate for one batch, from what is already known.
 
-    Every node is run that the head needs and that is not known; what is frozen costs no backward pass.
+    Every node that the head needs and that is not known is run; what is frozen costs no backward pass.
 
     Args:
         route: The candidate's route.
@@ -173,10 +173,10 @@ def rows(activation: Activation, index: Any) -> Activation:
 
 
 def padded(batch: np.ndarray) -> np.ndarray:
-    """At most ``CHUNK`` rows as exactly so many, zeros behind them; always a copy."""
+    """At most ``CHUNK`` rows, filled up with zeros to exactly ``CHUNK``; always a copy."""
     missing = CHUNK - len(batch)
     if missing == 0:
-        return np.array(batch)  # a copy: kept arrays are read-only, and torch wants its own
+        return np.array(batch)  # a copy: kept arrays are read-only, and torch wants writable memory
     return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)])
 
 

@@ -1,4 +1,4 @@
-"""The end of a route: standardisation, an optional random projection, a linear map, a temperature."""
+"""The end of a route: standardization, an optional random projection, a linear map, a temperature."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Head(nn.Module):
 
     ``logits = (W · g(z) + b) / temperature`` with ``z`` the standardised taps and ``g`` the identity or a random
     ReLU projection (McDonnell 2023). One form serves heads that are trained and heads that are
-    solved in closed form; the projection is named by its seed and not stored. It starts with logits of zero.
+    solved in closed form; the projection is given by its seed and not stored. A new head's logits are zero.
 
     Args:
         in_features: ``D``, numbers read.
@@ -52,7 +52,7 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def reset(self) -> None:
-        """Puts back what a new head has."""
+        """Gives it the values of a new head."""
         self.mean.zero_()
         self.scale.fill_(1.0)
         self.temperature.fill_(1.0)

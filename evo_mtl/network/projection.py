@@ -1,4 +1,4 @@
-"""Random ReLU features that make a linear head less linear, at no training and next to no storage.
+"""Random ReLU features that make a linear head less linear, without training and with next to no storage.
 
 References:
     McDonnell 2023, RanPAC, phase 2: a head on ``relu(features @ R)`` with a random ``R``.
@@ -14,8 +14,8 @@ from torch import Tensor
 def projection_matrix(seed: int, in_features: int, width: int) -> Tensor:
     """The matrix ``(in_features, width)``, float32, of signs ``+-1 / sqrt(in_features)``.
 
-    Made from PCG64's raw bits, which numpy keeps stable across versions (its distributions it does
-    not), so that a component needs to store the seed alone.
+    Made from PCG64's raw bits, which numpy keeps stable across versions (unlike its distributions),
+    so that a component only needs to store the seed.
 
     Args:
         seed: At least 0; equal seeds and sizes give equal matrices.

@@ -11,13 +11,13 @@ from evo_mtl.network.pooling import pooled_size
 
 
 def taps_widths(genome: Genome, layout: TrunkLayout) -> tuple[int, ...]:
-    """Numbers that the taps of each line give together, the main line's first."""
+    """How many numbers the taps of each line give together, the main line first."""
     lines = (genome.taps, *(path.taps for path in genome.paths))
     return tuple(_width(taps, layout) for taps in lines)
 
 
 def in_features(genome: Genome, layout: TrunkLayout) -> int:
-    """Numbers a genome's head reads, of all its lines."""
+    """How many numbers a genome's head reads, over all its lines."""
     return sum(taps_widths(genome, layout))
 
 

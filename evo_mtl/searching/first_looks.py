@@ -1,4 +1,4 @@
-"""The looks a task's search begins with: the root trunk first, then the routes of the tasks most like it."""
+"""The looks a task's search begins with: first at the root trunk, then at the routes of the most similar tasks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def first_looks(
     trials: Trials,
     rng: np.random.Generator,
 ) -> tuple[Looks, str | None]:
-    """What cheap looks say of a task, and its descriptor; nothing where the space asks for no looks.
+    """What looks say about a task, and its descriptor; nothing if the space asks for no looks.
 
     Args:
         space: How many looks, at what sizes.
@@ -28,7 +28,7 @@ def first_looks(
         founders: Routes of other tasks.
         descriptors: Of archived tasks, by name.
         trials: Does them.
-        rng: Orders the routes of tasks of which nothing is known.
+        rng: Orders the routes of tasks about which nothing is known.
     """
     rules = space.looks
     if rules is None:

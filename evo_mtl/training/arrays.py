@@ -1,11 +1,11 @@
 """Arrays on disk that may be deleted or damaged at any time: checked, bounded in bytes, memory-mapped.
 
-An array's file is an ordinary ``.npy`` file with eight bytes behind it: ``MAGIC``, and the CRC-32 of the
-key and of all bytes before. That finds every flipped bit and any other damage but one in four thousand
-million, in less than half the time of SHA-256. A file that fails is as good as none.
+An array's file is an ordinary ``.npy`` file followed by eight bytes: ``MAGIC``, and the CRC-32 of the
+key and of all bytes before. That finds every flipped bit and all but one in four thousand million of other
+damages, in less than half the time of SHA-256. A file that fails counts as missing.
 
-The folder is marked by a file as a cache of this program; nothing is removed from one that is not, and
-of one that is only what has the name of an array.
+A file in the folder marks it as a cache of this program. Nothing is removed from a folder that is not marked,
+and from a marked one only files that are named like arrays.
 """
 
 from __future__ import annotations

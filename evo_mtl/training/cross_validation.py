@@ -10,7 +10,7 @@ A copy of a child starts from the copies of its parent's weights that were fitte
 otherwise it would answer images that its parent has learned. They are written like other components, noted under
 ``"copies"``, and go when the task's turn is over. A candidate that starts from weights of which there are no
 copies (those that the task trained in an earlier search) is judged on the validation images alone. No child is
-given up while it trains: what other candidates were pooled to is no measure of one fit.
+given up while it trains, since the pooled quality of others says nothing about a single fit.
 """
 
 from __future__ import annotations
@@ -102,5 +102,5 @@ def pooled(fits: Sequence[Fitted], truth: np.ndarray, metric: str) -> Fitted:
 
 
 def _moment(fitted: Fitted, place: int, count: int) -> int:
-    """Which of a fit's validations stands for one of ``count``; of very few steps there are fewer validations."""
+    """Which of a fit's validations stands for one of ``count``; with very few steps there are fewer validations."""
     return -(-place * (len(fitted.curve) - 1) // max(count - 1, 1))

@@ -28,8 +28,8 @@ class Fold:
 def folds_of(task: Task, count: int, seed: int) -> tuple[Fold, ...]:
     """Cuts a task's training images into stratified parts, drawn at the task's address.
 
-    Of a class with several images, no copy is fitted without one; the image of a class that has but one is never
-    left out. Parts differ in size by at most one image.
+    No copy is fitted without any image of a class: the only image of a class is never left out. Parts differ in
+    size by at most one image.
 
     Args:
         task: Its training labels and its name are read.

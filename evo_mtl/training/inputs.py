@@ -14,7 +14,7 @@ from evo_mtl.training.kept import Frontier
 class Gathered:
     """One place's output for every image, in memory: what a head reads when nothing else is open.
 
-    A batch is then one gathering of rows, not one from every kept array.
+    A batch is then gathered once, not from every kept array.
 
     Args:
         place: In the route.
@@ -37,7 +37,7 @@ class Gathered:
 class Unkept:
     """A frontier for which nothing is kept: every batch runs the whole route, in the batch's own size.
 
-    What a search without kept activations costs; results differ from :class:`Frontier`'s in last bits.
+    It shows what a search without kept activations costs; results differ from :class:`Frontier`'s in last bits.
 
     Args:
         route: The candidate's route.
@@ -84,7 +84,7 @@ Inputs = Frontier | Gathered | Unkept | Chosen
 
 
 def choose(inputs: Inputs, rows: np.ndarray) -> Inputs:
-    """The images at ``rows`` ``(N,)``, in that order; nothing is computed or copied before it is read, save gathered rows."""
+    """The images at ``rows`` ``(N,)``, in that order; nothing but gathered rows is computed or copied before it is read."""
     if isinstance(inputs, Gathered):
         return Gathered(inputs.place, inputs[rows][inputs.place])  # type: ignore[arg-type]
     if isinstance(inputs, Chosen):

@@ -202,7 +202,7 @@ class _Pass:
             if sizes[key] <= left:
                 kept.append(key)
                 left -= sizes[key]
-        # What is pooled is small and never run again for each batch: it is at least held in memory.
+        # What is pooled is small and is never computed again for each batch: it is at least held in memory.
         held = [key for key, arrays in first.items() if key not in kept and arrays[0].ndim == 2]
         if not kept and not held:
             return {key: [] for key in first}
@@ -230,7 +230,7 @@ class _Pass:
 
 
 def _machine(shared: SharedRoutes) -> str:
-    """What the last bits of an activation depend on besides weights and images: a cache may be shared."""
+    """What the last bits of an activation depend on besides weights and images, since a cache may be shared."""
     if shared.device.type == "cuda":
         return f"{torch.__version__} {torch.cuda.get_device_name(shared.device)} folded {CHUNK}"
     kind = torch.backends.cpu.get_cpu_capability()

@@ -1,4 +1,4 @@
-"""Doing a look: one pass of a task's images through frozen stages, and ridge heads on what was pooled there."""
+"""Carrying out a look: one pass of a task's images through frozen stages, and ridge heads on what was pooled there."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def do_look(request: LookRequest, max_images: int, bench: Bench) -> Look:
 
 
 def describe(genome: Genome, max_images: int, bench: Bench) -> str | None:
-    """The task's descriptor, from what a look at the root trunk has pooled and kept.
+    """The task's descriptor, computed from what a look at the root trunk has pooled and kept.
 
     Args:
         genome: The root trunk as looks read it.

@@ -47,7 +47,7 @@ class OpenPart:
 
     @property
     def groups(self) -> list[Group]:
-        """What is trained, by the share of the learning rate that it is trained at."""
+        """What is trained, grouped by its share of the learning rate."""
         found: dict[float, list[nn.Parameter]] = {}
         for module in self.own.values():
             for group in kind_of(module).groups(module):

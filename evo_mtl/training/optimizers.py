@@ -1,4 +1,4 @@
-"""Optimisers and learning rates: torch's for one candidate, the same arithmetic for several that are stacked."""
+"""Optimizers and learning rates: torch's for one candidate, the same arithmetic for several that are stacked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BETA2, EPSILON = 0.999, 1e-8
 
 
 def make_optimizer(genome: Genome, trained: Iterable[Group]) -> torch.optim.Optimizer:
-    """The genome's optimiser; weight decay acts on matrices and kernels, not on norms and biases.
+    """The genome's optimizer; weight decay acts on matrices and kernels, not on norms and biases.
 
     Args:
         genome: Its training hyperparameters are read.
@@ -38,7 +38,7 @@ def make_optimizer(genome: Genome, trained: Iterable[Group]) -> torch.optim.Opti
 
 
 def optimizer_kind(genome: Genome) -> tuple[str, bool]:
-    """What candidates must share to be stacked: the optimiser, and whether it looks ahead."""
+    """What candidates must share to be stacked: the optimizer, and whether it looks ahead (Nesterov)."""
     return genome["optimizer"], genome["optimizer"] == "sgd" and _nesterov(genome)
 
 
@@ -70,7 +70,7 @@ def schedule(name: str, warmup_share: float, step: int, total: int) -> float:
 
 
 class StackedOptimizer:
-    """The optimisers of ``M`` candidates over parameters ``(M, ...)``, each with its own hyperparameters.
+    """The optimizers of ``M`` candidates over parameters ``(M, ...)``, each with its own hyperparameters.
 
     Args:
         genomes: Of one :func:`optimizer_kind`.

@@ -1,4 +1,4 @@
-"""What a generation reads of frozen stages, made for all its candidates at once, before any is tried.
+"""What a generation reads of frozen stages, computed for all its candidates at once, before any is tried.
 
 Candidates of a generation mostly read the same images through the same frozen stages. Each set of pixels
 (training images in one view, or the validation images, at one size) is therefore passed through them
@@ -28,9 +28,9 @@ class Pass:
 
     Attributes:
         view: Of the training images, or ``VALIDATION``.
-        places: Candidates, by their place in the generation; all have the same data hyperparameters as far as this set
-            of pixels depends on them.
-        share: Of the bytes that may be kept.
+        places: Indices of candidates in the generation; they agree in the data hyperparameters that this set of
+            pixels depends on.
+        share: Its share of the bytes that may be kept.
     """
 
     view: int
@@ -58,7 +58,7 @@ def _pixels(genome: Genome, view: int) -> tuple[object, ...]:
 
 
 def do_pass(candidates: Sequence[Candidate], view: int, share: float, bench: Bench) -> None:
-    """Makes and keeps the frontiers of some candidates over one set of pixels."""
+    """Computes and keeps the frontiers of some candidates over one set of pixels."""
     genome = candidates[0].genome
     key, pixels = bench.images.validation(genome) if view == VALIDATION else bench.images.train(genome, view)
     routes = [assemble(one.genome, bench.layout) for one in candidates]

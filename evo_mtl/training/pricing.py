@@ -31,8 +31,8 @@ class Pricing:
             them, the active task's own former route not.
         image_size: The space's default size, for the root's multiply-adds.
         validations: Validations while a child trains.
-        uncounted: Components that the root trunk's route does not help to pay for; what is used counts
-            as there before, all the same.
+        uncounted: Components that the root trunk's route does not help to pay for; they still count as
+            having been there before.
         folds: Parts of the training images that are left out in turn; a copy is fitted without each.
     """
 
@@ -75,7 +75,7 @@ class Pricing:
         passes = genome["epochs"] if genome.head.trained else 0
         last = self.validations if until is None else until
         checks = last + 1 if genome.head.trained else 1
-        # The copies leave out every image once: together they are fitted on all, as often as there are parts less one.
+        # Each image is left out by one copy: together they are fitted on all images, one time less than there are parts.
         fits = max(self.folds, 1)
         trained = math.ceil(self.num_train * passes * fits * last / self.validations)
         answered = self.num_validation + (self.num_train if self.folds else 0)
@@ -108,7 +108,7 @@ class Pricing:
     def _parts(self, genome: Genome) -> Iterator[tuple[str | None, int]]:
         """Component (``None`` for one of its own) and parameters of every stage and adapter, each once."""
         counts = stage_parameters(self.layout.name, self.layout.cut)
-        own = genome.head.trained  # under a solved head nothing is copied
+        own = genome.head.trained  # under a solved head nothing is cloned
         for i, gene in enumerate(genome.stages):
             yield None if gene.open and own else gene.component, counts[i]
         for adapter in genome.adapters:

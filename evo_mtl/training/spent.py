@@ -14,7 +14,7 @@ Kind = Literal["images", "frozen", "open", "validation", "solve", "archive", "ot
 class Spent:
     """Seconds of each kind since they were last taken.
 
-    Work of one kind inside another counts for the inner one alone, so the sum is the clock's.
+    Work of one kind inside another counts for the inner one only, so that the kinds add up to the clock's time.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Spent:
 
     @contextlib.contextmanager
     def on(self, kind: Kind) -> Iterator[None]:
-        """Counts the block for a kind."""
+        """Counts the time of the block for a kind."""
         self._settle()
         self._kinds.append(kind)
         try:

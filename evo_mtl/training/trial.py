@@ -1,4 +1,4 @@
-"""A candidate tried, whole: assembled, fitted, validated, its new components written.
+"""A whole trial of a candidate: assembled, fitted, validated, its new components written.
 
 A trial is a pure function of the candidate, the task's data, the components its genome names, and the
 run's seed: any worker may do it, in any order, again, with the same outcome.
@@ -44,7 +44,7 @@ Write = Callable[[Mapping[str, torch.Tensor], Mapping[str, Any]], str]
 
 @dataclass(frozen=True)
 class Bench:
-    """Where trials are done: everything they need that is no part of the candidate.
+    """Where trials are done: everything they need that is not part of the candidate.
 
     Attributes:
         seed: The run's seed.
@@ -54,7 +54,7 @@ class Bench:
         images: The task's training and validation pixels.
         cache: Kept activations.
         validations: Validations while a child trains.
-        keeping: Whether activations of frozen stages are kept; without, every batch runs the whole route.
+        keeping: Whether activations of frozen stages are kept; if not, every batch runs the whole route.
         folds: Parts of the training images that are left out in turn; 0 where candidates are not cross-validated.
         spent: Counts seconds by kind of work.
     """
@@ -76,7 +76,7 @@ GATHERED_BYTES = 2**28
 
 
 def try_candidate(candidate: Candidate, bench: Bench, bars: Sequence[float] = ()) -> Outcome:
-    """Fits a candidate and writes what it trained; a candidate that cannot be fitted is an outcome too.
+    """Fits a candidate and writes what it trained; that it cannot be fitted is an outcome, too.
 
     Args:
         candidate: What is tried.
@@ -105,7 +105,7 @@ def try_group(
     outcomes: list[Outcome] | None = None
     with forgiving_memory():
         outcomes = _try_together(candidates, bench, bars)
-    if outcomes is None:  # outside the block, where what it held is gone
+    if outcomes is None:  # outside the block, when what it held is freed
         return [try_candidate(one, bench, each) for one, each in zip(candidates, bars, strict=True)]
     group = tuple(candidate.child for candidate in candidates)
     return [replace(one, notes=replace(one.notes, group=group)) for one in outcomes]
@@ -129,7 +129,7 @@ def _try_together(
 
 
 def caught(attempt: Callable[[], Outcome]) -> Outcome:
-    """What an attempt gives; that it failed, where the candidate is to blame or memory ran out."""
+    """What an attempt gives; a failed outcome if the candidate is at fault or memory ran out."""
     try:
         return attempt()
     except CandidateError as error:
@@ -151,7 +151,7 @@ def forgiving_memory() -> Iterator[None]:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """On the CPU torch says so in words only."""
+    """On the CPU torch says so only in the message."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
@@ -162,7 +162,7 @@ class Prepared:
     Attributes:
         candidate: Whose trial it is.
         part: What is trained.
-        train, labels: The images it is fitted on, one a view, and their classes ``(N,)``.
+        train, labels: The images it is fitted on, one entry for each view, and their classes ``(N,)``.
         validation, truth: The images that it answers, and their classes ``(V,)``.
         address: Where the order of its training images comes from.
         notes: What its head's solution chose.

@@ -1,4 +1,4 @@
-"""What may stand in a component's spec: small checks that say in words what is wrong.
+"""What a component's spec may contain: small checks that say in words what is wrong.
 
 Bounds are generous; they keep a damaged or hostile spec from asking for more memory than there is.
 """
@@ -45,7 +45,7 @@ def word(value: object) -> str | None:
 
 
 def each(field: Field, most: int) -> Field:
-    """A list of one value or more, each as ``field`` wants it."""
+    """A list of one or more values, each of which ``field`` accepts."""
 
     def wrong(value: object) -> str | None:
         if not isinstance(value, list | tuple) or not 1 <= len(value) <= most:

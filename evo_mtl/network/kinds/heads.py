@@ -1,4 +1,4 @@
-"""What kinds of head have in common that are one :class:`~evo_mtl.network.head.Head`, fitted in different ways."""
+"""What the kinds of head have in common that share :class:`~evo_mtl.network.head.Head` and differ in how it is fitted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def head_kind_of(
     together: Together | None = None,
     **as_head: Any,
 ) -> Kind:
-    """A kind of head that standardises its taps by the training images, and is then solved or trained.
+    """A kind of head that standardizes its taps by the training images, and is then solved or trained.
 
     Args:
         name: Of the kind.
@@ -71,7 +71,7 @@ def head_kind_of(
 
 
 def features_of(head: Head, taps: Tensor) -> Tensor:
-    """What the linear map of a head is solved on, on the CPU."""
+    """The features that the linear map of a head is solved on, on the CPU."""
     return head.features(taps.to(head.mean.device)).cpu()
 
 
@@ -86,6 +86,6 @@ def _make(spec: Spec) -> Head:
 
 
 def _work(spec: Spec, shape: Shape) -> Work:
-    """A projection is named by its seed and costs work only."""
+    """A projection is given by its seed: it costs work, but no parameters."""
     width, projected = spec["in_features"], spec.get("projection_width", 0)
     return Work((projected or width) * spec["num_classes"] + width * projected)

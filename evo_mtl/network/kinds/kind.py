@@ -1,7 +1,7 @@
-"""What a kind of component says of itself, and what is done with components of any kind.
+"""What a kind of component says about itself, and what is done with components of any kind.
 
-A component is tensors and a *spec*, plain data that says how to build the module that they fill. A module that was
-built from a spec knows it, and so its kind: nothing else asks what a module is.
+A component is tensors and a *spec*: plain data that says how to build the module that they fill. A module that was
+built from a spec knows it, and so its kind: nobody else asks what a module is.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _as_inherited(module: nn.Module, spec: Spec) -> nn.Module:
 
 @dataclass(frozen=True)
 class HeadKind:
-    """What a kind that ends a route says besides. Its modules have a buffer ``temperature``.
+    """What a kind that ends a route says in addition. Its modules have a buffer ``temperature``.
 
     Attributes:
         describe: Spec of a new head from its genome, the numbers that each line's taps give, the number of classes
@@ -103,10 +103,10 @@ class HeadKind:
         ready: Makes a candidate's head ready on the training images: solves it where it is new, leaves it with a
             temperature of 1 where it is to be trained. It is given the genome, a function that gives
             the taps ``(N, D)``, and the labels ``(N,)``; it returns what was chosen.
-        solution: Multiply-adds that ``ready`` spends on so many images, their taps not counted.
+        solution: Multiply-adds that ``ready`` spends on so many images, without computing their taps.
         reads_again: Whether ``ready`` reads the taps of an inherited head too.
         inherit: A candidate's head from the module that its genome names, and the spec it is to have.
-        condense: Where all that some heads do to features before what is trained is the same: that, and the rest.
+        condense: If several heads do the same to features before the part that is trained: that step, and the rest.
     """
 
     describe: Callable[[Genome, Sequence[int], int, int], dict[str, Any]]
@@ -148,13 +148,13 @@ class Kind:
         make: A module of a spec's shape. It is called where the default device is ``"meta"``, so that nothing is
             drawn and no memory is asked for.
         begin: Gives every parameter and stored buffer of a new module its first value, such that a route with it
-            answers as the one without it.
-        limit: What is wrong with a spec whose fields are each right, in words.
+            answers like one without it.
+        limit: What is wrong with a spec whose fields are right one by one, in words.
         complete: Computes what a module needs and its component does not store.
         filled: A module of a spec's shape with storage, where it is not the one of ``make``.
         work: Multiply-adds from a spec and the shape ``(1, ...)`` of one example.
         groups: What of a module training may change.
-        frozen: A module as it is run where nothing in it is trained, in eval mode; it is left as it was.
+        frozen: The form in which a module is run where nothing in it is trained, in eval mode; the module is left as it was.
         together: How several are trained at once; ``None`` where they never are.
         head: For a kind that ends a route.
     """
@@ -200,7 +200,7 @@ def kind_of(module: nn.Module) -> Kind:
 
 
 def described(module: nn.Module, spec: Spec) -> nn.Module:
-    """The module, which from now on says that it is what the spec says."""
+    """The module, which from now on carries this spec."""
     module.component_spec = {key: value for key, value in spec.items() if key != "dtype"}  # type: ignore[assignment]
     return module
 
@@ -226,7 +226,7 @@ def wrong_spec(spec: Spec) -> str | None:
 def check(spec: Spec, shapes: Mapping[str, Sequence[int]]) -> None:
     """Compares a component's spec with what its kind allows, and the shapes of its tensors with what the spec implies.
 
-    No memory is asked for that depends on either.
+    It asks for no memory that depends on either.
 
     Args:
         spec: As read.
@@ -265,7 +265,7 @@ def _made(spec: Spec) -> nn.Module:
 
 
 def build(spec: Spec) -> nn.Module:
-    """A module of a checked spec; its weights are unspecified. torch's generator is neither read nor moved."""
+    """A module of a checked spec; its weights are unspecified. torch's generator is neither read nor advanced."""
     kind = kind_named(spec["kind"])
     if kind.filled is not None:
         return described(kind.filled(spec), spec)
@@ -303,7 +303,7 @@ def work_of(spec: Spec, shape: Shape) -> Work:
 
 
 def open_for_training(module: nn.Module) -> list[Group]:
-    """What training may change in a module; gradients are asked for there and nowhere else."""
+    """What training may change in a module; gradients are enabled there and nowhere else."""
     groups = [group for group in kind_of(module).groups(module) if group.parameters]
     module.requires_grad_(False)
     for group in groups:

@@ -50,7 +50,7 @@ def _starts_solved(genome: Genome) -> bool:
 
 
 def _solve(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> Chosen:
-    """Its scale is set by a temperature (Kumar 2022: a fitted head before features move distorts them less)."""
+    """Its scale is set by a temperature (Kumar 2022: features are distorted less if the head is fitted before they move)."""
     if not _starts_solved(genome):
         return Chosen()
     features = features_of(head, taps)
@@ -64,9 +64,9 @@ def _solution(spec: Spec, genome: Genome, count: int) -> float:
 
 
 def _condense(modules: Sequence[nn.Module]) -> Condensed | None:
-    """As linear maps of taps that are standardised once, where all do that alike and have a temperature of 1.
+    """As linear maps of taps that are standardized once, if all do that alike and have a temperature of 1.
 
-    Standardisation treats every number by itself, so no bit depends on when it is done.
+    Standardization treats every number by itself, so no bit depends on when it is done.
     """
     heads = [cast(Head, module) for module in modules]
     first = heads[0]

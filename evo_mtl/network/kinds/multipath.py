@@ -40,10 +40,10 @@ ROUTER_SHARE = 0.05
 
 
 class MultipathHead(nn.Module):
-    """Logits from the taps of ``P`` frozen paths, weighed anew for each image.
+    """Logits from the taps of ``P`` frozen paths, weighted for each image.
 
     ``logits = sum_i w_i * logits_i / temperature``. The main path's logits are those of the finished head,
-    which stays as it is; a further path's are a *connector*: a linear map, zero at first, of its standardised
+    which stays as it is; a further path's come from a *connector*: a linear map, zero at first, of its standardized
     taps. The weights are the softmax of a linear *router* that reads the main path's logits; at first it gives
     the main path 0.8 and the others even shares of the rest, whatever the image. So before training
     the highest logit is the main head's.
@@ -74,7 +74,7 @@ class MultipathHead(nn.Module):
 
     @torch.no_grad()
     def reset(self) -> None:
-        """Gives connectors, router and temperature what new ones have; the main head is left as it is."""
+        """Gives connectors, router and temperature the values of new ones; the main head is left as it is."""
         for connector in self._heads[1:]:
             connector.reset()
         self.router.weight.zero_()
@@ -92,7 +92,7 @@ class MultipathHead(nn.Module):
         return (self.main, *self.connectors)  # type: ignore[return-value]
 
     def first(self, further: int) -> MultipathHead:
-        """The head of the main path and the first so many further ones; what is trained is kept."""
+        """The head for the main path and the first few further ones; what was trained is kept."""
         if further == len(self.connectors):
             return self
         fewer = MultipathHead(self.main, self.widths[1 : further + 1])
@@ -157,7 +157,7 @@ def _describe(genome: Genome, widths: Sequence[int], num_classes: int, seed: int
 
 
 def _inherit(module: nn.Module, spec: Spec) -> nn.Module:
-    """Of a finished head, or of a multipath head with as many further lines or more."""
+    """From a finished head, or from a multipath head with at least as many further lines."""
     widths, had = list(spec["widths"]), spec_of(module)
     if kind_of(module) is not KIND:
         made = MultipathHead(cast(Head, module), widths)
@@ -166,9 +166,9 @@ def _inherit(module: nn.Module, spec: Spec) -> nn.Module:
 
 
 def _ready(module: nn.Module, genome: Genome, taps: Callable[[], Tensor], labels: np.ndarray) -> Chosen:
-    """Standardises each further line by the training images, as every head does what it reads.
+    """Standardizes each further line by the training images, as every head does with what it reads.
 
-    An inherited head is given the numbers it has: what it reads is frozen.
+    An inherited head gets the numbers that it has already, since what it reads is frozen.
     """
     head = cast(MultipathHead, module)
     parts = taps().split(head.widths, dim=1)[1:]

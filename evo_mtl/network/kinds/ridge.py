@@ -1,4 +1,4 @@
-"""A ridge head, solved in closed form; its strength is the one with the least leave-one-out error."""
+"""A ridge head, solved in closed form, with the strength of least leave-one-out error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evo_mtl.network.kinds.kind import Chosen
 
 
 def solve(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> Chosen:
-    """Fills a standardised head."""
+    """Fills a standardized head."""
     features = features_of(head, taps)
     weight, bias, alpha, error = choose_ridge(features, labels, num_classes=head.linear.out_features)
     fill(head, weight, bias)

@@ -32,6 +32,6 @@ def stacked(parameters: Sequence[Tensor | None]) -> nn.Parameter:
     present = [p for p in parameters if p is not None]
     made = nn.Parameter(torch.stack([p.detach().contiguous() for p in present]))
     for own, p in zip(made.data, present, strict=True):
-        # Strides of axes of size 1 decide how a convolution is run, and so last bits.
+        # Strides of axes of size 1 decide how a convolution is run, and so its last bits.
         p.data = own.as_strided(p.shape, p.stride() if p.is_contiguous() else own.stride())
     return made
