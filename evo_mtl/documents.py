@@ -60,6 +60,16 @@ class Document:
         return f"{self.path}:{self.lines.get(near, 1)}" + (f": {name}" if name else "")
 
 
+def is_text(text: str) -> bool:
+    r"""Whether it can be written as UTF-8: a name from a disk or a JSON file may hold half a character.
+
+    Example:
+        >>> is_text("caf\u00e9"), is_text("caf\udce9")
+        (True, False)
+    """
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def dotted(key: Key) -> str:
     """A key path as text.
 
@@ -68,11 +78,16 @@ def dotted(key: Key) -> str:
         'tasks[0].name'
     """
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
-    return _visible(text.removeprefix("."))
+    return visible(text.removeprefix("."))
 
 
-def _visible(text: str) -> str:
-    """Text for one line of a terminal: what is no letter, sign or space is escaped."""
+def visible(text: str) -> str:
+    r"""Text for one line of a terminal: what is no letter, sign or space is escaped.
+
+    Example:
+        >>> visible("cat"), visible("\x1b[2Jcat\n")
+        ('cat', '\\x1b[2Jcat\\n')
+    """
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
@@ -403,7 +418,7 @@ def _message(error: dict[str, Any], model: type[BaseModel] | None) -> str:
 def shown(value: Any) -> str:
     """A value for a message, shortened."""
     text = "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)
-    return _visible(text if len(text) <= 60 else text[:57] + "...")
+    return visible(text if len(text) <= 60 else text[:57] + "...")
 
 
 def _fields(model: type[BaseModel], loc: Key) -> list[str]:

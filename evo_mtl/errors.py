@@ -17,6 +17,21 @@ the one-line message and ends with status 2. Anything else is a fault of the pro
 from __future__ import annotations
 
 
+def reason(error: BaseException) -> str:
+    """What an error of somebody else's code says, in one short line; its kind where it says nothing.
+
+    Example:
+        >>> reason(KeyError("k")), reason(ValueError("first\\nsecond")), reason(MemoryError())
+        ("KeyError: 'k'", 'first', 'MemoryError')
+    """
+    try:
+        said = next(iter(str(error).strip().splitlines()), "")[:200]
+    except Exception:  # an error whose text cannot be had
+        said = ""
+    kind = type(error).__name__
+    return f"{kind}: {said}" if said and isinstance(error, KeyError) else said or kind
+
+
 class EvoMtlError(Exception):
     """Base of every error this package raises on purpose."""
 

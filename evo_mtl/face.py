@@ -24,9 +24,12 @@ class Run(PathLike[str]):
 
     Attributes:
         path: Its folder.
+        trust_python: Whether functions that its ``python:`` tasks name may be called; so for a run whose
+            stream file was handed in.
     """
 
     path: Path
+    trust_python: bool = False
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -37,7 +40,7 @@ class Run(PathLike[str]):
 
     def evaluate(self, tasks: Sequence[str] | None = None) -> dict[str, Any]:
         """Its quality on test images: the object that ``evo-mtl evaluate --json`` prints."""
-        return evaluate(self.path, tasks)
+        return evaluate(self.path, tasks, trust_python=self.trust_python)
 
     def summary(self) -> dict[str, Any]:
         """What is in it: the object that ``evo-mtl show --json`` prints."""
@@ -100,10 +103,9 @@ def search(
         passes=passes,
     )
     folder = default_folder(config, algorithm) if run is None else RunFolder(Path(run).expanduser())
-    run_search(
-        folder, config, _options(workers, engine, cache, minutes, optuna_storage=optuna_storage), progress
-    )
-    return Run(folder.path)
+    options = _options(workers, engine, cache, minutes, optuna_storage=optuna_storage, trust_python=True)
+    run_search(folder, config, options, progress)
+    return Run(folder.path, trust_python=True)
 
 
 def resume(
@@ -116,6 +118,7 @@ def resume(
     optuna_storage: str | None = None,
     passes: int = 1,
     progress: Progress = silent,
+    trust_python: bool = False,
 ) -> Run:
     """Goes on with a run as it was configured; tasks that its stream file has gained are added.
 
@@ -131,14 +134,17 @@ def resume(
         optuna_storage: URL of an Optuna storage in which every committed candidate is shown as a trial.
         passes: How often each task is visited, where that is more than the run has recorded.
         progress: Hears what happens.
+        trust_python: Whether functions that the run's ``python:`` tasks name may be called: a run that you
+            were given says itself which they are.
 
     Raises:
         InputError: There is no run, or something it needs is wrong.
     """
     _at_least(1, workers=workers, passes=passes)
     folder, config, _ = reopen(Path(run), passes)
-    run_search(folder, config, _options(workers, engine, cache, minutes, research, optuna_storage), progress)
-    return Run(folder.path)
+    options = _options(workers, engine, cache, minutes, research, optuna_storage, trust_python)
+    run_search(folder, config, options, progress)
+    return Run(folder.path, trust_python)
 
 
 def _at_least(least: int, **numbers: object) -> None:
@@ -155,6 +161,7 @@ def _options(
     minutes: float | None,
     research: bool = False,
     optuna_storage: str | None = None,
+    trust_python: bool = False,
 ) -> Options:
     return Options(
         workers=workers,
@@ -163,4 +170,5 @@ def _options(
         minutes=minutes,
         research=research,
         optuna_storage=optuna_storage,
+        trust_python=trust_python,
     )

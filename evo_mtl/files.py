@@ -25,7 +25,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from evo_mtl.errors import RunError
+from evo_mtl.errors import DataError, RunError
 from evo_mtl.names import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 CRASH_STATUS = 70
@@ -114,6 +114,26 @@ def check_own(path: Path, folder: bool = False) -> None:
         raise RunError(f"expected a {wanted}, met a link; nothing is written through links", path)
     if not (stat.S_ISDIR if folder else stat.S_ISREG)(found):
         raise RunError(f"expected a {wanted}, met something else", path)
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """All bytes of a file that somebody hands in; never waits for a pipe, nor reads a device without end.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have.
+
+    Raises:
+        DataError: No file, or not a plain one, or larger; names it.
+    """
+    try:
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > most or len(data := file.read(most + 1)) > most:
+                raise DataError(f"larger than {most:,} bytes", path)
+            return data
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise DataError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from None
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:

@@ -114,3 +114,13 @@ def keyword_is_true(call: ast.Call, name: str) -> bool:
     return any(
         k.arg == name and isinstance(k.value, ast.Constant) and k.value.value is True for k in call.keywords
     )
+
+
+def test_state_dicts_of_torchvision_are_read_as_weights_only() -> None:
+    found = [
+        (file, keyword(call, "weights_only"))
+        for file, name, call in calls()
+        if name.endswith((".get_state_dict", "load_state_dict_from_url"))
+    ]
+    assert found
+    assert all(value is True for _, value in found)

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from evo_mtl.answering.model import Model, load
-from evo_mtl.errors import InputError, RunError
+from evo_mtl.errors import RunError
 from evo_mtl.network.kinds.kind import num_parameters
+from evo_mtl.run.asked import check_task_id, with_data
 from evo_mtl.run.root import read_root
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Split, load_batch, open_splits
@@ -36,6 +37,7 @@ def evaluate(
     tasks: Sequence[str] | None = None,
     split: Literal["test", "validation"] = "test",
     task_id: Literal["given", "inferred"] = "given",
+    trust_python: bool = False,
 ) -> dict[str, Any]:
     """Evaluates a run's archived routes; nothing else of a run decodes test images.
 
@@ -44,6 +46,7 @@ def evaluate(
         tasks: Names; all archived ones when ``None``.
         split: Which images.
         task_id: Whether the task of an image is given.
+        trust_python: Whether functions that the run's ``python:`` tasks name may be called.
 
     Returns:
         The object that ``evaluate --json`` prints.
@@ -51,21 +54,14 @@ def evaluate(
     Raises:
         InputError: No run, no such task, or data that is not what the task was searched on.
     """
-    if task_id != "given":
-        raise InputError("inferring the task of an image is not available yet; use given", "--task-id")
+    check_task_id(task_id)
     model = load(path)
-    names = list(tasks or model.tasks)
-    if not names:
-        raise RunError("no task has been archived in this run yet", model.place)
-    for name in names:
-        model.route(name)
-    configs = {task.name: task for task in model.config.stream.tasks}
     rows, losses, chosen = [], [], []
-    for name in names:
-        row, loss = _evaluate_task(model, configs[name], split)
+    for config in with_data(tasks, model.state, model.config, model.place, trust_python):
+        row, loss = _evaluate_task(model, config, split, trust_python)
         rows.append(row)
         losses.append(loss)
-        chosen.append(row[model.state.answered[name]["metric"]])
+        chosen.append(row[model.state.answered[config.name]["metric"]])
     return {
         "run": model.place.name,
         "split": split,
@@ -79,9 +75,11 @@ def evaluate(
     }
 
 
-def _evaluate_task(model: Model, config: TaskConfig, split: str) -> tuple[dict[str, Any], float]:
+def _evaluate_task(
+    model: Model, config: TaskConfig, split: str, trust_python: bool
+) -> tuple[dict[str, Any], float]:
     """The row of a task, and how much of its validation quality is lost."""
-    splits = open_splits(config)
+    splits = open_splits(config, trust_python)
     name = config.name
     known, event = model.state.answered[name], model.state.routes[name]
     if splits.digest != known["digest"]:

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from evo_mtl.archive.state import ArchiveState
 from evo_mtl.engines.workbench import set_threads
-from evo_mtl.errors import DataError, InputError, RunError
+from evo_mtl.errors import DataError, RunError
 from evo_mtl.files import digest
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import CHUNK, SharedRoutes, apply, walk
 from evo_mtl.network.route import INPUT, Route, route_from_json
-from evo_mtl.registry import suggestion
+from evo_mtl.run.asked import check_archived
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import open_run
 from evo_mtl.run.root import Root, read_root
@@ -84,11 +84,7 @@ class Model:
         Raises:
             InputError: No such task; the message suggests a near one.
         """
-        if task not in self.state.routes:
-            known = ", ".join(self.tasks) or "none yet"
-            raise InputError(
-                f"unknown task {task!r}{suggestion(task, self.tasks)}; known: {known}", self.place
-            )
+        check_archived(task, self.state, self.config, self.place)
         if task not in self._routes:
             self._routes[task] = route_from_json(self.state.routes[task]["route"])
         return self._routes[task]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from evo_mtl.answering.model import Model, load
-from evo_mtl.errors import DataError, InputError, RunError
-from evo_mtl.streams.images import to_rgb
+from evo_mtl.files import read_file
+from evo_mtl.run.asked import to_answer
+from evo_mtl.streams.images import MAX_FILE_BYTES, image_files, to_rgb
 
-SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".tif", ".tiff"}
-)
 BATCH = 512
 """Images decoded at once."""
 
@@ -32,15 +30,9 @@ def predict(run: str | Path, paths: Sequence[str | Path], task: str, top: int = 
     Raises:
         InputError: No such path, no image in a folder, a file that is no image, an unknown task.
     """
-    if task == "auto":
-        raise InputError("inferring the task of an image is not available yet; name it or say all", "--task")
     files = list(image_files(paths))
     model = load(run)
-    if not model.tasks:
-        raise RunError("no task has been archived in this run yet", model.place)
-    tasks = list(model.tasks) if task == "all" else [task]
-    for name in tasks:
-        model.route(name)
+    tasks = to_answer(task, model.state, model.config, model.place)
     rows: list[dict[str, Any]] = []
     for start in range(0, len(files), BATCH):
         rows += _answers(model, files[start : start + BATCH], tasks, top)
@@ -48,7 +40,7 @@ def predict(run: str | Path, paths: Sequence[str | Path], task: str, top: int = 
 
 
 def _answers(model: Model, files: Sequence[Path], tasks: Sequence[str], top: int) -> list[dict[str, Any]]:
-    images = [to_rgb(_read(file), file) for file in files]
+    images = [to_rgb(read_file(file, MAX_FILE_BYTES), file) for file in files]
     predictions = model.predict_many(images, tasks)
     return [
         {
@@ -61,28 +53,3 @@ def _answers(model: Model, files: Sequence[Path], tasks: Sequence[str], top: int
         for i, file in enumerate(files)
         for prediction in predictions
     ]
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", file) from None
-
-
-def image_files(paths: Sequence[str | Path]) -> Iterator[Path]:
-    """The files that paths name: files as given, folders by their image files at any depth, sorted.
-
-    Raises:
-        DataError: No such path, or a folder without an image.
-    """
-    for path in map(Path, paths):
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
-            if not found:
-                raise DataError("a folder without an image", path)
-            yield from found
-        elif path.exists():
-            yield path
-        else:
-            raise DataError("no such file or folder", path)

@@ -7,7 +7,7 @@ from pathlib import Path
 from evo_mtl.cli.pace import plan_of
 from evo_mtl.cli.progress import shown
 from evo_mtl.cli.show import summary_text
-from evo_mtl.cli.text import show_json
+from evo_mtl.cli.text import say, show_json
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.searching.runner import Options, run_search
@@ -24,6 +24,7 @@ def carry_out(
     research: bool,
     optuna_storage: str | None,
     quiet: bool,
+    trust_python: bool,
     json: bool,
 ) -> None:
     """Searches what is left to search and prints what the run then holds."""
@@ -34,8 +35,9 @@ def carry_out(
         minutes=minutes,
         research=research,
         optuna_storage=optuna_storage,
+        trust_python=trust_python,
     )
     with shown(plan_of(config.space), quiet, minutes) as progress:
         run_search(folder, config, how, progress)
     found = summarize(folder.path)
-    show_json(found) if json else print(summary_text(found))
+    show_json(found) if json else say(summary_text(found))

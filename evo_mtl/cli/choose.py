@@ -8,7 +8,7 @@ import typer
 
 from evo_mtl.cli import options
 from evo_mtl.cli.environment import set_threads_of
-from evo_mtl.cli.text import short, show_json
+from evo_mtl.cli.text import say, short, show_json
 
 
 def choose(
@@ -27,10 +27,15 @@ def choose(
     Example: evo-mtl choose runs/a --task digits --candidate 2/1
     """
     set_threads_of(run)
+    from evo_mtl.run.asked import choosable
+    from evo_mtl.run.folder import open_run
+
+    folder, config, state = open_run(run)
+    choosable(state, config, task, candidate, folder.path)  # what is wrong is said before torch is loaded
     from evo_mtl.searching.front import choose as choose_in_run
 
     found = choose_in_run(run, task, candidate)
-    show_json(found) if json else print(choice_text(found))
+    show_json(found) if json else say(choice_text(found))
 
 
 def choice_text(found: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from evo_mtl.cli import options
 from evo_mtl.cli.environment import set_threads_of
-from evo_mtl.cli.text import corrected, short, show_json, table
+from evo_mtl.cli.text import corrected, say, short, show_json, table
 
 
 def evaluate(
@@ -20,6 +20,7 @@ def evaluate(
     task_id: Annotated[
         Literal["given", "inferred"], typer.Option(help="Whether the task of an image is told.")
     ] = "given",
+    trust_python: options.TrustPython = False,
     json: options.Json = False,
 ) -> None:
     """Evaluate a run's tasks on their test images.
@@ -27,10 +28,16 @@ def evaluate(
     Example: evo-mtl evaluate runs/a --json
     """
     set_threads_of(run)
+    from evo_mtl.run.asked import check_task_id, with_data
+    from evo_mtl.run.folder import open_run
+
+    check_task_id(task_id)
+    folder, config, state = open_run(run)
+    with_data(task, state, config, folder.path, trust_python)  # what is wrong is said before torch is loaded
     from evo_mtl.answering.evaluation import evaluate as evaluate_run
 
-    found = evaluate_run(run, task, split, task_id)
-    show_json(found) if json else print(evaluation_text(found))
+    found = evaluate_run(run, task, split, task_id, trust_python)
+    show_json(found) if json else say(evaluation_text(found))
 
 
 def evaluation_text(found: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ Status: 0 done, 1 the archive or the program is at fault, 2 the input is wrong, 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from evo_mtl.cli.predict import predict
 from evo_mtl.cli.resume import resume
 from evo_mtl.cli.search import search
 from evo_mtl.cli.show import show
+from evo_mtl.cli.text import say
 from evo_mtl.errors import EvoMtlError, InputError
 
 USERS_FAULT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -47,15 +49,17 @@ def _version(
     if version:
         from importlib.metadata import version as installed
 
-        print(f"evo-mtl {installed('evo-mtl')}")
+        say(f"evo-mtl {installed('evo-mtl')}")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        say(context.get_help())
         raise typer.Exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line; returns the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no error
     try:
         status = app(list(sys.argv[1:] if arguments is None else arguments), "evo-mtl", standalone_mode=False)
         sys.stdout.flush()
@@ -82,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, status: int, kind: str = "error: ") -> int:
-    print(f"evo-mtl: {kind}{' '.join(message.split())}", file=sys.stderr)
+    say(f"evo-mtl: {kind}{' '.join(message.split())}", file=sys.stderr)
     return status
 
 

@@ -9,7 +9,7 @@ import typer
 
 from evo_mtl.cli import options
 from evo_mtl.cli.environment import set_threads_of
-from evo_mtl.cli.text import show_json
+from evo_mtl.cli.text import say, show_json
 
 
 def offer(
@@ -23,6 +23,7 @@ def offer(
     workers: options.Workers = 1,
     engine: options.Engine = "local",
     cache: options.Cache = None,
+    trust_python: options.TrustPython = False,
     json: options.Json = False,
 ) -> None:
     """Offer archived tasks routes through newer components; one is taken only if it is proved better.
@@ -33,10 +34,18 @@ def offer(
     from evo_mtl.engines.choice import engines
 
     engines.get(engine, "--engine")
+    from evo_mtl.run.asked import check_finished, check_level, with_data
+    from evo_mtl.run.folder import reopen
+
+    check_level(level)
+    folder, config, state = reopen(run)
+    with_data(task, state, config, folder.path, trust_python)
+    check_finished(state, folder.path)  # what is wrong is said before torch is loaded
     from evo_mtl.searching.offers import offer as make_offers
 
-    told = (lambda row: None) if json else (lambda row: print(offer_text(row), flush=True))
-    found = make_offers(run, task or (), level, workers, engine, cache and cache.expanduser(), told)
+    told = (lambda row: None) if json else (lambda row: say(offer_text(row)))
+    where = cache and cache.expanduser()
+    found = make_offers(run, task or (), level, workers, engine, where, told, trust_python)
     if json:
         show_json({"run": run.name, "level": level, "tasks": found})
 

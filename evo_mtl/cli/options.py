@@ -36,6 +36,12 @@ Research = Annotated[
     bool,
     typer.Option("--research", help="Search tasks again whose data have changed since they were archived."),
 ]
+TrustPython = Annotated[
+    bool,
+    typer.Option(
+        "--trust-python", help="Call the functions that the run's python: tasks name; this runs their code."
+    ),
+]
 OptunaStorage = Annotated[
     str | None,
     typer.Option(

@@ -9,7 +9,7 @@ import typer
 
 from evo_mtl.cli import options
 from evo_mtl.cli.environment import set_threads_of
-from evo_mtl.cli.text import show_json, table
+from evo_mtl.cli.text import say, show_json, table
 
 
 def predict(
@@ -28,10 +28,17 @@ def predict(
     Example: evo-mtl predict runs/a photo.png --task digits --top 3
     """
     set_threads_of(run)
+    from evo_mtl.run.asked import to_answer
+    from evo_mtl.run.folder import open_run
+    from evo_mtl.streams.images import image_files
+
+    folder, config, state = open_run(run)
+    to_answer(task, state, config, folder.path)
+    next(image_files(images))  # what is wrong with the run and with names is said before torch is loaded
     from evo_mtl.answering.prediction import predict as predict_files
 
     found = predict_files(run, images, task, top)
-    show_json(found) if json else print(prediction_text(found, top))
+    show_json(found) if json else say(prediction_text(found, top))
 
 
 def prediction_text(found: dict[str, Any], top: int) -> str:

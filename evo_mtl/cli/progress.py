@@ -12,7 +12,8 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from evo_mtl.cli.pace import Pace, Plan
-from evo_mtl.cli.text import duration, ended_early, short
+from evo_mtl.cli.text import duration, ended_early, say, short
+from evo_mtl.documents import visible
 from evo_mtl.run.progress import (
     CandidateDone,
     EndedEarly,
@@ -43,14 +44,14 @@ def shown(plan: Plan, quiet: bool, minutes: float | None) -> Iterator[Progress]:
         console = Console(stderr=True, highlight=False)
         line = StatusLine(pace, plan)
         with Live(get_renderable=line.render, console=console, refresh_per_second=4, transient=True):
-            yield lambda event: line.hear(event, lambda text: console.print(text, markup=False))
+            yield lambda event: line.hear(event, lambda text: console.print(visible(text), markup=False))
     else:
         log = Log(pace)
         yield lambda event: log.hear(event, _write)
 
 
 def _write(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    say(visible(text), file=sys.stderr)
 
 
 def _complain(event: Event) -> None:
@@ -151,7 +152,7 @@ class StatusLine:
 
     def render(self) -> Spinner:
         """For rich, several times a second."""
-        self._spinner.update(text=Text(self.text, no_wrap=True, overflow="ellipsis"))
+        self._spinner.update(text=Text(visible(self.text), no_wrap=True, overflow="ellipsis"))
         return self._spinner
 
 

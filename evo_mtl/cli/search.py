@@ -10,7 +10,7 @@ import typer
 from evo_mtl.cli import options
 from evo_mtl.cli.environment import set_threads
 from evo_mtl.cli.interruption import resumable
-from evo_mtl.cli.text import duration, short, show_json, table
+from evo_mtl.cli.text import duration, say, short, show_json, table
 
 
 def search(
@@ -66,16 +66,24 @@ def search(
     )
     folder = default_folder(config, algorithm) if run is None else RunFolder(run.expanduser())
     folder.exists()  # a folder that is no run is refused before torch is loaded
+    if optuna_storage is not None:
+        from evo_mtl.telling.optuna_storage import check_storage
+
+        check_storage(optuna_storage)
     with resumable(folder.path):
         if dry_run:
             from evo_mtl.searching.estimate import estimate
 
             found = estimate(folder, config, workers)
-            show_json(found) if json else print(estimate_text(found))
+            show_json(found) if json else say(estimate_text(found))
             return
         from evo_mtl.cli.carry_out import carry_out
 
-        carry_out(folder, config, workers, engine, cache, minutes, research, optuna_storage, quiet, json)
+        carry_out(
+            *(folder, config, workers, engine, cache, minutes, research, optuna_storage, quiet),
+            trust_python=True,  # the stream file was handed in
+            json=json,
+        )
 
 
 def estimate_text(found: dict[str, Any]) -> str:

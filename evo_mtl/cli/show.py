@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from evo_mtl.cli import options
-from evo_mtl.cli.text import corrected, ended_early, places, short, show_json, table
+from evo_mtl.cli.text import corrected, ended_early, places, say, short, show_json, table
 
 
 def show(
@@ -25,10 +25,10 @@ def show(
 
     if task is None:
         found = summarize(run)
-        show_json(found) if json else print(summary_text(found))
+        show_json(found) if json else say(summary_text(found))
     else:
         found = task_details(run, task)
-        show_json(found) if json else print(details_text(found))
+        show_json(found) if json else say(details_text(found))
 
 
 def summary_text(found: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from evo_mtl.cli import options
 from evo_mtl.cli.environment import set_threads
-from evo_mtl.cli.text import show_json, table
+from evo_mtl.cli.text import say, show_json, table
 
 if TYPE_CHECKING:
     from evo_mtl.genome.space import SearchSpace
@@ -31,7 +31,7 @@ def list_(json: options.Json = False) -> None:
         [row["name"], row["trunk"], " ".join(row["heads"]), str(row["candidates"]), row["file"]]
         for row in rows
     ]
-    print(table(["space", "trunk", "heads", "candidates a task", "file"], cells, left=(0, 1, 2, 4)))
+    say(table(["space", "trunk", "heads", "candidates a task", "file"], cells, left=(0, 1, 2, 4)))
 
 
 @app.command()
@@ -48,7 +48,7 @@ def check(
     read = read_space(space)
     algorithms.get(read.algorithm, f"{space}: algorithm")
     found = {**described(read), "stages": check_root(read).facts.num_stages}
-    show_json(found) if json else print(space_text(found))
+    show_json(found) if json else say(space_text(found))
 
 
 @app.command()

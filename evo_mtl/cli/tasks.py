@@ -10,7 +10,8 @@ import typer
 
 from evo_mtl.cli import options
 from evo_mtl.cli.environment import set_threads
-from evo_mtl.cli.text import show_json, table
+from evo_mtl.cli.text import say, show_json, table
+from evo_mtl.documents import visible
 
 if TYPE_CHECKING:
     from evo_mtl.streams.check import TaskReport
@@ -29,7 +30,7 @@ def list_(json: options.Json = False) -> None:
         show_json({"sources": [asdict(source) for source in sources]})
     else:
         rows = [[source.name, source.description, source.needs] for source in sources]
-        print(table(["source", "what it is", "needs"], rows, left=(0, 1, 2)))
+        say(table(["source", "what it is", "needs"], rows, left=(0, 1, 2)))
 
 
 @app.command()
@@ -51,7 +52,7 @@ def check(
     if json:
         show_json({"stream": config.name, "tasks": [asdict(report) for report in reports]})
     else:
-        print("\n".join(line for report in reports for line in report_lines(report)))
+        say("\n".join(visible(line) for report in reports for line in report_lines(report)))
     for report in reports:
         if report.stopping is not None:
             raise DataError(report.stopping, f"task {report.name}")

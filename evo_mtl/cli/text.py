@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
+
+from evo_mtl.documents import visible
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Prints lines, made harmless; on standard output where no file is given. All that is printed goes through here."""
+    print("\n".join(visible(line) for line in text.split("\n")), file=file, flush=True)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
@@ -20,7 +28,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int
         task    accuracy
         digits      0.98
     """
-    lines = [list(head), *map(list, rows)]
+    lines = [list(head), *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     return "\n".join(
         "  ".join(
@@ -87,7 +95,10 @@ def corrected(row: Mapping[str, Any]) -> str:
 
 def show_json(data: Mapping[str, Any]) -> None:
     """Prints one JSON object on standard output."""
-    print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+    narrow = (sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8")
+    text = json.dumps(data, indent=2, ensure_ascii=narrow, allow_nan=False)
+    # Outside its texts JSON has such signs only where a line ends; within, it has a way to write them.
+    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text), flush=True)
 
 
 def ended_early(generation: int, expected_gain: float) -> str:

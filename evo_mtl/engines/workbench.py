@@ -45,6 +45,7 @@ class BenchPlan:
             runs the whole route.
         folds: Parts of the training images that are left out in turn; 0 where candidates are not cross-validated.
         validation: Places of the validation images that trials may see; all when ``None``.
+        trust_python: Whether code that the task's source names may be run.
     """
 
     folder: str
@@ -61,6 +62,7 @@ class BenchPlan:
     keeping: bool = True
     folds: int = 0
     validation: tuple[int, ...] | None = None
+    trust_python: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; :func:`plan_from_json` reads it back."""
@@ -111,7 +113,7 @@ def make_bench(plan: BenchPlan) -> Bench:
         DataError: The task's data is not what the coordinator saw.
     """
     store = ComponentStore(Path(plan.folder))
-    task = open_task(plan.task)
+    task = open_task(plan.task, plan.trust_python)
     if task.digest != plan.digest:
         raise DataError("the data changed while the search was running", f"task {task.name}")
     if plan.validation is not None:

@@ -45,7 +45,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """A request for one row; ``grid`` is empty for methods that read none."""
+    """A request for one row; ``grid`` is empty for methods that read none.
+
+    ``trust_python`` says whether code that the task's source names may be run.
+    """
 
     method: str
     task: TaskConfig
@@ -57,6 +60,7 @@ class Request:
     device: str = "cpu"
     threads: int = 1
     cache: Path | None = None
+    trust_python: bool = False
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -74,7 +78,7 @@ def compute_row(request: Request) -> dict[str, Any]:
     set_threads(request.threads)
     learner = LEARNERS.get(request.method)
     cache = None if request.cache is None else ArrayCache(request.cache, CACHE_BYTES)
-    task = open_task(request.task)
+    task = open_task(request.task, request.trust_python)
     trunk = build_trunk(request.trunk, request.weights)
     data = task_data(task, trunk.input.at(request.size))
 
@@ -84,7 +88,7 @@ def compute_row(request: Request) -> dict[str, Any]:
     started, cpu_started = time.perf_counter(), time.process_time()
     learned = learner(data, trunk, Settings(request.seed, request.grid, request.device, cache, say))
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
-    test = open_test(request.task)
+    test = open_test(request.task, request.trust_python)
     predicted = learned.predict(load_batch(test, trunk.input.at(request.size)))
     row = dict(zip(IDENTITY, request.identity, strict=True))
     row.update(

@@ -18,7 +18,7 @@ from evo_mtl.run.opened import Opened, read_opened, write_opened
 from evo_mtl.searching.checks import check_device, check_images, check_root
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.stamps import stamp
-from evo_mtl.streams.task import Task, open_task
+from evo_mtl.streams.task import Task, open_task, refuse_untrusted
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,17 @@ class Planned:
     stamp: str | None
     opened: Task | None = None
 
-    def open(self) -> Task:
+    def open(self, trust_python: bool) -> Task:
         """The task. Raises ``DataError`` when its data are no longer what was checked."""
-        task = self.opened or open_task(self.config)
+        task = self.opened or open_task(self.config, trust_python)
         if task.digest != self.digest:
             raise DataError("the data changed while the search was running", f"task {task.name}")
         return task
 
 
-def checked(folder: RunFolder, config: RunConfig, research: bool) -> list[Planned]:
+def checked(
+    folder: RunFolder, config: RunConfig, research: bool, trust_python: bool = False
+) -> list[Planned]:
     """The tasks, when all that can be checked before a search has been; writes nothing.
 
     A task that has a route is not opened again while its files are as they were when it was opened last.
@@ -55,6 +57,7 @@ def checked(folder: RunFolder, config: RunConfig, research: bool) -> list[Planne
         folder: Where the run is, or will be.
         config: What is asked for.
         research: Whether a task whose data changed is to be searched again.
+        trust_python: Whether code that the tasks' sources name may be run.
 
     Raises:
         InputError: Whatever is wrong, in one line.
@@ -63,11 +66,12 @@ def checked(folder: RunFolder, config: RunConfig, research: bool) -> list[Planne
     if folder.exists():
         state = folder.read_state()
         config = continued(folder.read_config(), config, state, folder)
+    refuse_untrusted(config.stream.tasks, trust_python)
     check_device(config.device)
     tasks: list[Planned] = []
     first = True
     for task in config.stream.tasks:
-        planned = _planned(task, state, stamps, research, folder)
+        planned = _planned(task, state, stamps, research, folder, trust_python)
         done = state.answered.get(task.name, {}).get("digest") == planned.digest
         tasks.append(planned if first and not done else replace(planned, opened=None))
         first = first and done
@@ -84,6 +88,7 @@ def _planned(
     stamps: Mapping[str, tuple[str, str]],
     research: bool,
     folder: RunFolder,
+    trust_python: bool,
 ) -> Planned:
     """One task, opened unless it is known to be as it was."""
     before = stamp(config)
@@ -91,7 +96,7 @@ def _planned(
     # Data without files (of a package, of a function) are opened again: nothing else can vouch for them.
     if before is not None and before.has_files and stamps.get(config.name) == (before.digest, answered):
         return Planned(config, str(answered), before.digest)
-    task = open_task(config)
+    task = open_task(config, trust_python)
     known = state.tasks.get(config.name, {}).get("digest")
     if task.digest not in (known, answered):
         if known is not None and not research:

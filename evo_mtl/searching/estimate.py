@@ -39,7 +39,7 @@ QUALITY = 0.9
 
 
 def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str, Any]:
-    """What ``--dry-run`` tells; writes nothing.
+    """What ``--dry-run`` tells; writes nothing. The stream is one that the user handed in.
 
     Each task's turn is played through with candidates that are all equally good, on the root trunk
     alone. Activations that are kept and shared make the real search cheaper, decoding and solving
@@ -60,7 +60,7 @@ def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str
     done = state.passes
     archived = {task.name for task in config.stream.tasks if done.get(task.name, 0) >= config.passes}
     check_device(config.device)
-    tasks = [open_task(task) for task in config.stream.tasks if task.name not in archived]
+    tasks = [open_task(task, trust_python=True) for task in config.stream.tasks if task.name not in archived]
     for task in tasks:
         check_images(task)
     here = check_root(config.space)

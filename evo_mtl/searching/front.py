@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evo_mtl.answering.model import fingerprint, load
 from evo_mtl.archive.snapshot import Archive
-from evo_mtl.archive.state import ArchiveState
-from evo_mtl.errors import RunError
 from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.pareto import front
 from evo_mtl.evolution.population import Population, settled
@@ -19,8 +16,8 @@ from evo_mtl.network.assembly import assemble
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import route_from_json
 from evo_mtl.plain import plain
+from evo_mtl.run.asked import choosable
 from evo_mtl.run.folder import open_run
-from evo_mtl.telling.summary import check_archived
 
 ITS_OWN = ("corrected", "pooled")
 """What only some routes tell of their quality; another candidate's says nothing of this one's."""
@@ -82,11 +79,8 @@ def choose(path: str | Path, task: str, candidate: str) -> dict[str, Any]:
     folder.check_own()
     with lock(folder.lock), Archive(folder.journal) as archive:
         state = archive.state
-        check_archived(task, state, config, folder.path)
-        if _is_searched(state, task):
-            raise RunError(f"the search of task {task!r} is not over; resume it first", folder.path)
+        chosen = choosable(state, config, task, candidate, folder.path)
         route = state.routes[task]
-        chosen = route if candidate == route["candidate"] else _kept(route, candidate, folder.path)
         if chosen is not route:
             event = {key: value for key, value in route.items() if key not in ITS_OWN}
             answers = fingerprint(route_from_json(chosen["route"]), load(folder.path).shared)
@@ -98,20 +92,3 @@ def choose(path: str | Path, task: str, candidate: str) -> dict[str, Any]:
         "former": route["candidate"],
         **{name: chosen[name] for name in ("candidate", "quality", "score", "cost")},
     }
-
-
-def _is_searched(state: ArchiveState, task: str) -> bool:
-    """Whether a turn of the task has begun and not ended."""
-    other_data = state.tasks[task]["digest"] != state.answered[task]["digest"]
-    return other_data or task in state.looks or task in state.generations
-
-
-def _kept(route: Mapping[str, Any], candidate: str, place: Path) -> Mapping[str, Any]:
-    """What a route's event holds of a candidate of its front."""
-    members = {one["candidate"]: one for one in route.get("front", ())}
-    kept = [name for name, one in members.items() if "route" in one] or [route["candidate"]]
-    if candidate not in kept:
-        what = "was not kept" if candidate in members else "is not on the front"
-        said = f"candidate {candidate!r} of task {route['task']!r} {what}; kept: {', '.join(kept)}"
-        raise RunError(said, place)
-    return members[candidate]

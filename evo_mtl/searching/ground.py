@@ -31,6 +31,7 @@ class Ground:
         progress: Hears what happens.
         cache: Folder of kept arrays; the run's own when ``None``.
         cache_bytes: Its bound.
+        trust_python: Whether code that the tasks' sources name may be run.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class Ground:
         progress: tell.Progress,
         cache: Path | None,
         cache_bytes: int,
+        trust_python: bool,
     ) -> None:
         self.folder, self.config, self.archive, self.progress = folder, config, archive, progress
         self.cache, self.cache_bytes = cache, cache_bytes
+        self.trust_python = trust_python
         self.store = folder.store()
         self.state = archive.state
         self.founders = Founders()
@@ -113,4 +116,5 @@ class Ground:
             threads=self.config.threads,
             device=self.config.device,
             folds=space.folds(len(task.validation), pass_),
+            trust_python=self.trust_python,
         )

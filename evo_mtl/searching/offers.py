@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from evo_mtl.archive.snapshot import Archive
-from evo_mtl.archive.state import ArchiveState, components_of
+from evo_mtl.archive.state import components_of
 from evo_mtl.archive.timings import append_timing
 from evo_mtl.engines.choice import make_engine
 from evo_mtl.engines.local import Engine
-from evo_mtl.errors import DataError, InputError, RunError
+from evo_mtl.errors import DataError
 from evo_mtl.evolution.candidate import Evaluation, turn_address
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.offers import look_rules, offered, offered_lines
@@ -32,9 +32,9 @@ from evo_mtl.evolution.turn import World
 from evo_mtl.files import lock
 from evo_mtl.genome.genome import genome_from_json
 from evo_mtl.network.route import route_from_json
-from evo_mtl.registry import suggestion
 from evo_mtl.run import progress as tell
-from evo_mtl.run.folder import RunFolder, reopen
+from evo_mtl.run.asked import check_finished, check_level, with_data
+from evo_mtl.run.folder import reopen
 from evo_mtl.searching.checks import check_places
 from evo_mtl.searching.ground import Ground
 from evo_mtl.searching.incumbent import incumbent
@@ -61,6 +61,7 @@ def offer(
     engine: str = "local",
     cache: Path | None = None,
     told: Told = lambda row: None,
+    trust_python: bool = False,
 ) -> list[dict[str, Any]]:
     """Offers archived tasks routes through components of tasks that were archived after them.
 
@@ -72,6 +73,7 @@ def offer(
         engine: What runs them, by name.
         cache: Folder of kept arrays; the run's own when ``None``.
         told: Hears of each task at once.
+        trust_python: Whether functions that the run's ``python:`` tasks name may be called.
 
     Returns:
         A row a task: ``task``, ``newer`` (routes that it had not seen), ``line``, ``old`` and ``new`` (the
@@ -80,23 +82,22 @@ def offer(
     Raises:
         InputError: No run, no such task, an unfinished search, or data that are not what they were.
     """
-    if not 0 < level < 1:
-        raise InputError(f"expected a number between 0 and 1, met {level}", "--level")
+    check_level(level)
     folder, config, state = reopen(path)
-    _check(folder, state, tasks)
+    sources = with_data(tasks, state, config, folder.path, trust_python)
+    check_finished(state, folder.path)
     check_places(folder, cache)
-    configs = {task.name: task for task in config.stream.tasks}
     made = make_engine(engine, workers)
     rows = []
     with lock(folder.lock), Archive(folder.journal) as archive:
-        ground = Ground(folder, config, archive, tell.silent, cache, CACHE_BYTES)
+        ground = Ground(folder, config, archive, tell.silent, cache, CACHE_BYTES, trust_python)
         ground.store.sweep(in_use(ground.state))
         try:
-            for name in tasks or list(state.routes):
-                newer = _newer(ground, name)
-                row = {**_NOTHING, "task": name, "newer": [founder.task for founder in newer]}
+            for source in sources:
+                newer = _newer(ground, source.name)
+                row = {**_NOTHING, "task": source.name, "newer": [founder.task for founder in newer]}
                 if newer:
-                    row |= _Offer(ground, made, configs[name], newer, level).make()
+                    row |= _Offer(ground, made, source, newer, level).make()
                 rows.append(row)
                 told(row)
         finally:
@@ -115,22 +116,6 @@ _NOTHING = {
     "p": None,
     "taken": False,
 }
-
-
-def _check(folder: RunFolder, state: ArchiveState, tasks: Sequence[str]) -> None:
-    for name in tasks:
-        if name not in state.routes:
-            known = ", ".join(state.routes) or "none yet"
-            raise InputError(
-                f"unknown task {name!r}{suggestion(name, state.routes)}; known: {known}", folder.path
-            )
-    unfinished = next(iter([*state.looks, *state.generations]), None)
-    if unfinished is not None:
-        raise RunError(
-            f"the search of task {unfinished!r} is not finished; evo-mtl resume it first", folder.path
-        )
-    if not state.routes:
-        raise RunError("no task has been archived in this run yet", folder.path)
 
 
 def _newer(ground: Ground, name: str) -> tuple[Founder, ...]:
@@ -158,7 +143,7 @@ class _Offer:
         self, ground: Ground, engine: Engine, config: TaskConfig, newer: tuple[Founder, ...], level: float
     ) -> None:
         self.ground, self.engine, self.config, self.newer, self.level = ground, engine, config, newer, level
-        self.task = open_task(config)
+        self.task = open_task(config, ground.trust_python)
         name, state = config.name, ground.state
         if self.task.digest != state.answered[name]["digest"]:
             raise DataError(

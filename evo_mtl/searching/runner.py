@@ -39,6 +39,8 @@ class Options:
         minutes: Clock limit for the whole search, shared evenly by the tasks that are left.
         research: Search a task again whose data changed after it was archived, instead of refusing it.
         optuna_storage: URL of an Optuna storage that is shown every committed candidate.
+        trust_python: Whether functions that ``python:`` tasks name may be called: the user handed in the
+            stream file, or trusts the run.
     """
 
     workers: int = 1
@@ -48,6 +50,7 @@ class Options:
     minutes: float | None = None
     research: bool = False
     optuna_storage: str | None = None
+    trust_python: bool = False
 
 
 def run_search(
@@ -76,7 +79,7 @@ def run_search(
     if options.optuna_storage is not None:
         check_storage(options.optuna_storage)
     check_places(folder, options.cache)
-    tasks = checked(folder, config, options.research)
+    tasks = checked(folder, config, options.research, options.trust_python)
     if options.cache is not None:
         mark_cache_folder(options.cache)
     make_folder(folder.path)
@@ -89,7 +92,9 @@ def run_search(
         mirrored(options.optuna_storage, folder.path, folder.read_config().spaces, progress) as progress,
     ):
         whole = folder.read_config()  # with the spaces that the run had before
-        ground = Ground(folder, whole, archive, progress, options.cache, options.cache_bytes)
+        ground = Ground(
+            folder, whole, archive, progress, options.cache, options.cache_bytes, options.trust_python
+        )
         return _Search(ground, options, tasks).all_tasks()
 
 
@@ -112,7 +117,7 @@ class _Search:
                 place = Place(number, turns, pass_, self._share_of_clock(turns - number))
                 if not self._is_done(planned, pass_):
                     self.tasks[which] = replace(planned, opened=None)  # its data may go after its turn
-                    take_turn(ground, place, planned.config, planned.open(), engine)
+                    take_turn(ground, place, planned.config, planned.open(self.options.trust_python), engine)
                     ground.archive.snapshot(MOST_UNCOVERED)
                 else:
                     tell_done(ground, place, planned.config.name, 0.0, skipped=True)

@@ -7,16 +7,45 @@ fault becomes a :class:`DataError` that names the image.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from evo_mtl.errors import DataError
+from evo_mtl.errors import DataError, reason
 
 Raw = bytes | np.ndarray | Image.Image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
+SUFFIXES = frozenset(
+    ".png .jpg .jpeg .jpe .jfif .webp .bmp .dib .gif .ppm .pgm .pbm .pnm .tif .tiff".split()  # noqa: SIM905
+)
 MAX_PIXELS = 64_000_000
+MAX_FILE_BYTES = 256_000_000
+
+
+def is_image_file(name: str) -> bool:
+    """Whether a file of that name is taken for an image."""
+    return Path(name).suffix.lower() in SUFFIXES
+
+
+def image_files(paths: Iterable[str | Path]) -> Iterator[Path]:
+    """The files that paths name: files as given, folders by their image files at any depth, sorted.
+
+    Raises:
+        DataError: No such path, or a folder without an image.
+    """
+    for path in map(Path, paths):
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if is_image_file(p.name) and p.is_file())
+            if not found:
+                raise DataError("a folder without an image", path)
+            yield from found
+        elif path.exists():
+            yield path
+        else:
+            raise DataError("no such file or folder", path)
 
 
 def to_rgb(image: Raw, place: object = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -42,8 +71,7 @@ def to_rgb(image: Raw, place: object = None, max_pixels: int = MAX_PIXELS) -> np
     except DataError:
         raise
     except Exception as error:  # a decoder fed with hostile bytes may raise anything
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"broken image: {said}", place) from None
+        raise DataError(f"broken image: {reason(error)}", place) from None
 
 
 def open_image(image: bytes | Image.Image, place: object = None, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -56,7 +84,7 @@ def open_image(image: bytes | Image.Image, place: object = None, max_pixels: int
         except Exception as error:
             if isinstance(error, Image.UnidentifiedImageError):
                 raise DataError(f"not an image (opened are {', '.join(FORMATS)})", place) from None
-            raise DataError(f"broken image: {error}", place) from None
+            raise DataError(f"broken image: {reason(error)}", place) from None
     width, height = image.size
     if width * height > max_pixels:
         raise DataError(f"{width} x {height} is more than {max_pixels:,} pixels", place)

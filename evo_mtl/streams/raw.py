@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
-from evo_mtl.errors import DataError
-from evo_mtl.streams.images import Raw
-
-MAX_FILE_BYTES = 256_000_000
+from evo_mtl.errors import DataError, reason
+from evo_mtl.files import read_file
+from evo_mtl.streams.images import MAX_FILE_BYTES, Raw
 
 
 class Items(Protocol):
@@ -94,8 +93,10 @@ class Source:
         argument: What messages call the argument, ``"PATH"``.
         needs: Packages beyond what the project requires, or ``""``.
         names: All arguments there are; empty when they cannot be listed.
+        refused: Arguments that there are, but that are not read, each with the reason.
         files: The files that ``load`` would read, none opened; ``None`` where the data are not in files of
             the user's (inside a package, made by a function).
+        runs_code: Whether ``load`` runs code that its argument names.
     """
 
     load: Callable[[str, Request], RawTask]
@@ -103,7 +104,9 @@ class Source:
     argument: str
     needs: str = ""
     names: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
     files: Callable[[str, Request], Sequence[Path]] | None = None
+    runs_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,15 +119,7 @@ class FileItems:
         return len(self.paths)
 
     def raw(self, index: int) -> bytes:
-        path = self.paths[index]
-        try:
-            with path.open("rb") as handle:
-                data = handle.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror or error}", path) from None
-        if len(data) > MAX_FILE_BYTES:
-            raise DataError(f"larger than {MAX_FILE_BYTES:,} bytes", path)
-        return data
+        return read_file(self.paths[index], MAX_FILE_BYTES)
 
     def name(self, index: int) -> str:
         return str(self.paths[index])
@@ -153,7 +148,7 @@ class ZipItems:
         try:
             return self.archive.read(member)
         except Exception as error:  # zipfile, zlib, lzma and the disk each raise their own
-            raise DataError(f"cannot be read: {error}", self.name(index)) from None
+            raise DataError(f"cannot be read: {reason(error)}", self.name(index)) from None
 
     def name(self, index: int) -> str:
         return f"{self.path}: {self.members[index]}"

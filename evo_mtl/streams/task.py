@@ -6,13 +6,14 @@ Test images are opened separately, by :func:`open_test`; nothing leads to them f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
+from evo_mtl.documents import is_text
 from evo_mtl.errors import ConfigError, DataError, InputError
 from evo_mtl.registry import suggestion
 from evo_mtl.streams.config import TaskConfig
@@ -85,14 +86,19 @@ class Splits:
     digest: str
 
 
-def open_task(config: TaskConfig) -> Task:
+def open_task(config: TaskConfig, trust_python: bool = False) -> Task:
     """Opens a task's data without its test images.
+
+    Args:
+        config: The task.
+        trust_python: Whether code that its source names may be run: the user of this machine wrote the
+            source, or said so of the run that it is from.
 
     Raises:
         DataError: The data are missing, or have fewer than two classes, or a class has fewer than two
-            training images.
+            training images; or the source would run code that is not trusted.
     """
-    opened = open_splits(config)
+    opened = open_splits(config, trust_python)
     return Task(config.name, opened.classes, config.metric, opened.train, opened.validation, opened.digest)
 
 
@@ -118,9 +124,9 @@ class _Chosen:
         return self.images[int(self.places[index])]
 
 
-def open_test(config: TaskConfig) -> Split:
+def open_test(config: TaskConfig, trust_python: bool = False) -> Split:
     """A task's test split; for evaluation only. Labels number the classes of :func:`open_task`."""
-    return open_splits(config).test
+    return open_splits(config, trust_python).test
 
 
 class Rows(Protocol):
@@ -177,13 +183,32 @@ class _Part:
         return _Part(self.split.take(indices), [self.keys[i] for i in indices])
 
 
-def open_splits(config: TaskConfig) -> Splits:
-    """All splits of a task; :func:`open_task` is what learning code calls."""
+def refuse_untrusted(configs: Iterable[TaskConfig], trust_python: bool) -> None:
+    """Refuses tasks whose sources run code, unless that is trusted.
+
+    Raises:
+        DataError: Names the task, its source, and how to say that it is trusted.
+    """
+    for config in configs:
+        if find_source(config.source).runs_code and not trust_python:
+            raise DataError(
+                f"its source {config.source} runs code, and it is the run that says which; if you trust it, "
+                "say --trust-python (in Python trust_python=True)",
+                f"task {config.name}",
+            )
+
+
+def open_splits(config: TaskConfig, trust_python: bool = False) -> Splits:
+    """All splits of a task; :func:`open_task` is what learning code calls, and says more."""
+    refuse_untrusted([config], trust_python)
     source = find_source(config.source)
     argument = config.source.split(":", 1)[1]
     raw = source.load(argument, Request(config.seed, config.root, config.download))
     place = raw.place or config.source
     raw = _only_classes(raw, config.classes, f"task {config.name}")
+    for name in raw.classes:
+        if not is_text(name):
+            raise DataError(f"the class name {name!r} is not UTF-8 text", place)
     if len(raw.classes) < 2:
         raise DataError(f"a task with one class ({', '.join(raw.classes)}); at least two are needed", place)
 

@@ -36,9 +36,9 @@ class Column:
     extra: Mapping[str, Mapping[str, str]]
 
 
-def run_column(path: Path, name: str) -> tuple[Column, dict[str, Any]]:
+def run_column(path: Path, name: str, trust_python: bool = False) -> tuple[Column, dict[str, Any]]:
     """A run's column and the whole evaluation behind it."""
-    found = evaluate(path)
+    found = evaluate(path, trust_python=trust_python)
     rows = {row["name"]: row for row in found["tasks"]}
     seconds = dict.fromkeys(rows, 0.0)
     for record in read_timings(path / TIMINGS):
@@ -78,13 +78,13 @@ def baseline_columns(rows: Iterable[Row], tasks: Sequence[str]) -> list[Column]:
     ]
 
 
-def simple_baselines(path: Path) -> list[Row]:
+def simple_baselines(path: Path, trust_python: bool = False) -> list[Row]:
     """Probe and depth ridge for a run's archived tasks, on its trunk, at its default image size, computed now."""
     with tempfile.TemporaryDirectory() as folder:
-        return _simple_baselines(load(path), Path(folder))
+        return _simple_baselines(load(path), Path(folder), trust_python)
 
 
-def _simple_baselines(model: Model, cache: Path) -> list[Row]:
+def _simple_baselines(model: Model, cache: Path, trust_python: bool) -> list[Row]:
     space = model.config.space
     return [
         compute_row(
@@ -98,6 +98,7 @@ def _simple_baselines(model: Model, cache: Path) -> list[Row]:
                 grid="",
                 threads=model.config.threads,
                 cache=cache,
+                trust_python=trust_python,
             )
         )
         for method in ("probe", "depth_ridge")

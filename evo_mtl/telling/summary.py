@@ -13,15 +13,14 @@ from evo_mtl.archive.encoding import read_header
 from evo_mtl.archive.journal import Event, read_journal
 from evo_mtl.archive.state import ArchiveState
 from evo_mtl.archive.store import ComponentStore
-from evo_mtl.errors import CorruptionError, InputError, RunError
+from evo_mtl.errors import CorruptionError
 from evo_mtl.evolution.candidate import OWN_ROUTE
 from evo_mtl.evolution.outcome import Status
 from evo_mtl.genome.genome import genome_from_json
 from evo_mtl.genome.kinds import KINDS
 from evo_mtl.network.route import route_from_json
 from evo_mtl.plain import restore
-from evo_mtl.registry import suggestion
-from evo_mtl.run.config import RunConfig
+from evo_mtl.run.asked import check_archived
 from evo_mtl.run.folder import open_run
 from evo_mtl.telling.hindsight import hindsight
 
@@ -75,16 +74,6 @@ def task_details(path: str | Path, task: str) -> dict[str, Any]:
         "hindsight": hindsight(events, task),
         "front": _front(event),
     }
-
-
-def check_archived(task: str, state: ArchiveState, config: RunConfig, place: Path) -> None:
-    """Raises ``InputError`` for a task that has no route; suggests a near one."""
-    if task not in state.routes:
-        if task in (waiting := [t.name for t in config.stream.tasks if t.name not in state.routes]):
-            raise RunError(f"task {task!r} has not been archived yet", place)
-        known = ", ".join(state.routes) or "none yet"
-        near = suggestion(task, [*state.routes, *waiting])
-        raise InputError(f"unknown task {task!r}{near}; known: {known}", place)
 
 
 def _front(event: Mapping[str, Any]) -> list[dict[str, Any]]:

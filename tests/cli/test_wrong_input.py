@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -298,3 +302,48 @@ def test_a_storage_that_cannot_be_written_is_one_line_even_where_progress_is_not
     assert answer.status == 0
     assert answer.err.count("\n") == 1
     assert "file is not a database" in answer.err
+
+
+def test_a_wrong_name_is_told_before_torch_is_loaded(finished: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "image.png")
+    run, image = str(finished / "run"), str(tmp_path / "image.png")
+    lines = [
+        *([name, "gone"] for name in ("resume", "evaluate", "offer")),
+        ["predict", "gone", image, "--task", "one"],
+        ["choose", "gone", "--task", "one", "--candidate", "0/0"],
+        ["evaluate", run, "--task", "onee"],
+        ["evaluate", run, "--task-id", "inferred"],
+        ["offer", run, "--task", "onee"],
+        ["offer", run, "--level", "2"],
+        ["predict", run, image, "--task", "onee"],
+        ["predict", run, image, "--task", "auto"],
+        ["predict", run, "gone.png", "--task", "one"],
+        ["choose", run, "--task", "onee", "--candidate", "0/0"],
+        ["choose", run, "--task", "one", "--candidate", "9/9"],
+        ["resume", run, "--optuna-storage", "nosuch://host"],
+        ["search", "--tasks", str(finished / "stream.yaml"), "--space", "smal"],
+        ["search", "--tasks", str(finished / "stream.yaml"), "--set", "budget.childern=1"],
+        ["search", "--tasks", str(finished / "stream.yaml"), "--optuna-storage", "nosuch://host"],
+    ]
+    code = (
+        "import json, sys; from evo_mtl.cli.main import main\n"
+        "for line in json.loads(sys.argv[1]):\n"
+        "    assert main(line) == 2, line\n"
+        "    assert 'torch' not in sys.modules, line\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(lines)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == len(lines)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_task_that_was_renamed_in_run_yaml_is_told(
+    command: Command, finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished / "run", tmp_path / "copy")
+    config = tmp_path / "copy" / "run.yaml"
+    config.write_text(config.read_text().replace("name: one", "name: uno"))
+    answer = command("evaluate", tmp_path / "copy")
+    _refused(answer, tmp_path, str(tmp_path / "copy"), "no task 'one'", "it was archived")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -329,3 +330,36 @@ def test_a_hub_out_of_reach_is_one_line_that_says_what_to_do(monkeypatch):
 def test_a_stage_out_of_range_is_refused():
     with pytest.raises(TrunkError, match="stages 0 to 8, not 9"):
         stage_module("resnet18", "block", 9)
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+def test_a_file_in_the_hub_folder_is_not_unpickled(tmp_path, monkeypatch):
+    models = pytest.importorskip("torchvision.models")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    url = next(iter(models.get_model_weights("resnet18"))).url
+    file = tmp_path / "hub" / "checkpoints" / url.rpartition("/")[2]
+    file.parent.mkdir(parents=True)
+    torch.save(Payload(tmp_path / "hurt"), file)
+    assert "more than tensors" in message("resnet18", "torchvision")
+    assert not (tmp_path / "hurt").exists()
+
+
+def test_timm_cannot_unpickle_either_whatever_it_asks_torch_for(tmp_path, monkeypatch):
+    torch.save(Payload(tmp_path / "hurt"), tmp_path / "weights.pth")
+
+    def create_model(name, pretrained, **options):
+        return torch.load(tmp_path / "weights.pth", weights_only=False)
+
+    monkeypatch.setattr("timm.create_model", create_model)
+    assert "more than tensors" in message("resnet18", "timm")
+    assert not (tmp_path / "hurt").exists()
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ

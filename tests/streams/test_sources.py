@@ -23,7 +23,7 @@ from .worlds import files, png, write, write_zip
 
 
 def opened(source: str, **more: Any) -> Any:
-    return open_splits(TaskConfig(name="t", source=source, **more))
+    return open_splits(TaskConfig(name="t", source=source, **more), trust_python=True)
 
 
 def refusal(source: str, **more: Any) -> str:
@@ -195,7 +195,7 @@ def test_a_function_of_a_user_is_a_source(tmp_path: Path, monkeypatch: pytest.Mo
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     source = "python:my_world_of_tests"
-    task = open_task(TaskConfig(name="t", source=f"{source}:make"))
+    task = open_task(TaskConfig(name="t", source=f"{source}:make"), trust_python=True)
     assert task.classes == ("a", "b")
     assert "has no function 'mak' (did you mean \"make\"?)" in refusal(f"{source}:mak")
     assert "expected a mapping or an object" in refusal(f"{source}:wrong")

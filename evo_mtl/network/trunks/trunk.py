@@ -13,7 +13,7 @@ import torch
 from timm.models import is_model, model_entrypoint
 from torch import nn
 
-from evo_mtl.errors import TrunkError
+from evo_mtl.errors import TrunkError, reason
 from evo_mtl.network.folding import foldable, mark
 from evo_mtl.network.inputs import Input, Pixels
 from evo_mtl.network.pooling import main_tensor
@@ -171,12 +171,13 @@ def _create(name: str, pretrained: bool) -> nn.Module:
         # Not torch.manual_seed, which would move the generators of accelerators too.
         torch.default_generator.manual_seed(torch_seed(0, "trunk", name.partition(".")[0]))
         try:
-            model = timm.create_model(name, pretrained=pretrained, **options)
+            with sources.weights_only():
+                model = timm.create_model(name, pretrained=pretrained, **options)
         # A download may fail in as many ways as there are libraries below; all mean the same to the user.
         except Exception as error:
             if pretrained:
                 raise sources.unreachable("timm", name, error) from error
-            raise TrunkError(f"timm cannot build {name}: {sources.first_line(error)}") from error
+            raise TrunkError(f"timm cannot build {name}: {reason(error)}") from error
     if not can_be_cut(model):
         raise TrunkError(
             f"{name} is a {type(model).__name__}, which cannot be cut into stages; "

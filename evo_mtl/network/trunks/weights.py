@@ -12,17 +12,18 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from evo_mtl.errors import TrunkError
+from evo_mtl.errors import TrunkError, reason
 from evo_mtl.names import COMPONENT_SUFFIX
 from evo_mtl.registry import suggestion
 
@@ -44,6 +45,9 @@ TORCHVISION: dict[str, str] = {
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""What torch asks the environment."""
 
 State = Mapping[str, torch.Tensor]
 
@@ -92,15 +96,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == COMPONENT_SUFFIX:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-    ) as error:
+    except Exception as error:  # readers fed with hostile bytes may raise anything
         raise TrunkError("not a safetensors file or a torch state dict (weights only)", path) from error
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
@@ -161,20 +157,34 @@ def _torchvision_state(name: str) -> State:
 
     try:
         return next(iter(get_model_weights(TORCHVISION[name]))).get_state_dict(
-            progress=False, check_hash=True
+            progress=False, check_hash=True, weights_only=True
         )
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # whatever a download or a file in torch's hub folder may cause
         raise unreachable("torchvision", name, error) from error
 
 
-def first_line(error: Exception) -> str:
-    """What a library's error says, short enough to quote."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
+@contextmanager
+def weights_only() -> Iterator[None]:
+    """While it lasts, nothing that torch loads is executed, whatever a library asks torch for.
+
+    (timm reads with ``weights_only``, but falls back to a full unpickling where that raises ``TypeError``.)
+    """
+    before = os.environ.get(FORCE)
+    os.environ[FORCE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FORCE]
+        else:
+            os.environ[FORCE] = before
 
 
 def unreachable(source: str, name: str, error: Exception) -> TrunkError:
-    """The error for weights that could not be downloaded, in one line."""
+    """The error for weights that could not be downloaded, or are none, in one line."""
+    if isinstance(error, pickle.UnpicklingError):
+        return TrunkError(f'weights "{source}" of {name}: the file in the hub folder holds more than tensors')
     return TrunkError(
-        f'weights "{source}" of {name} could not be downloaded ({first_line(error)}); '
+        f'weights "{source}" of {name} could not be downloaded ({reason(error)}); '
         "check the network, or use package:NAME or file:PATH"
     )

@@ -47,6 +47,8 @@ def find_source(text: str, place: object = None) -> Source:
         source = SOURCES.get(scheme)
     except InputError as error:
         raise ConfigError(error.message, place) from None
+    if argument in source.refused:
+        raise ConfigError(f"{text} is not read: {source.refused[argument]}", place)
     if source.names and argument not in source.names:
         near = suggestion(argument, source.names)
         raise ConfigError(

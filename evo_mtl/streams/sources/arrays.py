@@ -95,6 +95,12 @@ def _classes(given: Any, labels: Labels, place: str) -> tuple[tuple[str, ...], A
     if given is None:
         names: list[Any] = sorted(set(labels))
     else:
+        if (
+            isinstance(given, str | bytes)
+            or not isinstance(given, Sequence | np.ndarray)
+            or np.ndim(given) != 1
+        ):
+            raise DataError("expected a list of names", f"{place}: classes")
         names = [str(name) for name in given]
         if len(set(names)) < len(names):
             raise DataError("two classes have the same name", f"{place}: classes")

@@ -14,19 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from evo_mtl.errors import DataError
+from evo_mtl.documents import is_text
+from evo_mtl.errors import DataError, reason
 from evo_mtl.registry import suggestion
+from evo_mtl.streams.images import SUFFIXES, is_image_file
 from evo_mtl.streams.raw import FileItems, Items, RawSplit, RawTask, Request, Source, ZipItems
 
-SUFFIXES = (
-    ".png .jpg .jpeg .jpe .jfif .webp .bmp .dib .gif .ppm .pgm .pbm .pnm .tif .tiff".split()  # noqa: SIM905
-)
 JUNK = {"__MACOSX", "META.json", "Thumbs.db", "ehthumbs.db", "desktop.ini", "Desktop.ini", "@eaDir"}
 SPLITS = {
     "train": ("train", "training"),
     "test": ("test", "testing"),
     "validation": ("validation", "val", "valid"),
 }
+
+MAX_DEPTH = 32
+"""Names in the path of a zip's member."""
 
 Tree = dict[str, Any]  # a folder: names to folders, or to a path (on disk) or a member's name (in a zip)
 MakeItems = Callable[[list[Any]], Items]
@@ -74,8 +76,8 @@ def _disk_tree(folder: Path, depth: int) -> Tree:
 def _open_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"expected a folder or a .zip file: {error}", path) from None
+    except Exception as error:  # zipfile, struct and the disk each have their own
+        raise DataError(f"expected a folder or a .zip file: {reason(error)}", path) from None
 
 
 def _zip_tree(archive: zipfile.ZipFile) -> Tree:
@@ -84,6 +86,8 @@ def _zip_tree(archive: zipfile.ZipFile) -> Tree:
         parts = [part for part in info.filename.split("/") if part]
         if not parts or any(_junk(part) for part in parts):
             continue
+        if len(parts) > MAX_DEPTH:
+            raise DataError(f"folders more than {MAX_DEPTH} deep", archive.filename)
         node = tree
         for part in parts[:-1]:
             child = node.setdefault(part, {})
@@ -116,11 +120,7 @@ def _split_names() -> dict[str, str]:
 
 
 def _images(tree: Tree) -> list[str]:
-    return [name for name, node in tree.items() if not isinstance(node, dict) and _is_image(name)]
-
-
-def _is_image(name: str) -> bool:
-    return Path(name).suffix.lower() in SUFFIXES
+    return [name for name, node in tree.items() if not isinstance(node, dict) and is_image_file(name)]
 
 
 def _task(tree: Tree, make: MakeItems, place: str) -> RawTask:
@@ -163,10 +163,8 @@ _PARTS = re.compile(r"([0-9]+)|([^0-9]+)")
 
 
 def _normal(name: str, place: str) -> str:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise DataError(f"the folder name {name!r} is not UTF-8", place) from None
+    if not is_text(name):
+        raise DataError(f"the folder name {name!r} is not UTF-8", place)
     return unicodedata.normalize("NFC", name)
 
 
@@ -186,8 +184,8 @@ def _labelled(tree: Tree, classes: list[str], make: MakeItems, place: str) -> Ra
         for file, leaf in sorted(inside.items()):
             if isinstance(leaf, dict):
                 raise DataError("a folder inside a class folder", f"{where}/{file}")
-            if not _is_image(file):
-                raise DataError(f"expected an image ({' '.join(SUFFIXES)})", f"{where}/{file}")
+            if not is_image_file(file):
+                raise DataError(f"expected an image ({' '.join(sorted(SUFFIXES))})", f"{where}/{file}")
             leaves.append(leaf)
             labels.append(classes.index(name))
     return RawSplit(make(leaves), np.array(labels, dtype=np.int64))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from evo_mtl.errors import DataError, EvoMtlError
+from evo_mtl.errors import DataError, EvoMtlError, reason
 from evo_mtl.registry import suggestion
 from evo_mtl.streams.raw import RawTask, Request, Source
 from evo_mtl.streams.sources.arrays import task_from_arrays
@@ -17,26 +18,28 @@ KEYS = ("train_images", "train_labels", "test_images", "test_labels", "classes")
 def load(argument: str, request: Request) -> RawTask:
     """Calls the function; it returns a mapping, or an object, with ``train_images`` and so on."""
     place = f"python:{argument}"
-    module_name, colon, function_name = argument.partition(":")
-    if not colon or not module_name or not function_name:
+    module, colon, function = argument.partition(":")
+    if not colon or not module or not function:
         raise DataError("expected python:module:function", place)
-    function = _function(module_name, function_name, place)
+    with _blamed("the module", place):
+        found = _function(module, function, place)
+    with _blamed("the function", place):
+        made = found()
+    with _blamed("what the function returned", place):
+        return task_from_arrays(_parts(made, place), place)
+
+
+@contextmanager
+def _blamed(what: str, place: str) -> Iterator[None]:
+    """Whatever a user's code raises, an end of the program among it, is told as a fault of its source."""
     try:
-        made = function()
-    except EvoMtlError:
+        yield
+    except (EvoMtlError, KeyboardInterrupt):
         raise
-    except Exception as error:  # whatever a user's function may raise
-        raise DataError(f"the function failed: {type(error).__name__}: {error}", place) from error
-    if not isinstance(made, Mapping):
-        made = {key: getattr(made, key) for key in KEYS if hasattr(made, key)}
-        if not made:
-            raise DataError(f"expected a mapping or an object with {', '.join(KEYS)}", place)
-    for key in made:
-        if key not in KEYS:
-            raise DataError(
-                f"unknown key {key!r}{suggestion(str(key), KEYS)}; known: {', '.join(KEYS)}", place
-            )
-    return task_from_arrays(made, place)
+    except BaseException as error:
+        kind, said = type(error).__name__, reason(error)
+        told = said if said.startswith(kind) else f"{kind}: {said}"
+        raise DataError(f"{what} failed: {told}", place) from error
 
 
 def _function(module_name: str, function_name: str, place: str) -> Callable[[], Any]:
@@ -47,8 +50,6 @@ def _function(module_name: str, function_name: str, place: str) -> Callable[[], 
             "; is its folder on PYTHONPATH?" if str(error.name) in module_name else ""
         )
         raise DataError(what, place) from None
-    except Exception as error:  # whatever a user's module may raise
-        raise DataError(f"the module failed: {type(error).__name__}: {error}", place) from error
     function = getattr(module, function_name, None)
     if not callable(function):
         near = suggestion(function_name, [name for name in vars(module) if callable(getattr(module, name))])
@@ -56,4 +57,20 @@ def _function(module_name: str, function_name: str, place: str) -> Callable[[], 
     return function  # type: ignore[no-any-return]
 
 
-SOURCE = Source(load, "a function of yours that returns arrays; runs your code", "module:function")
+def _parts(made: Any, place: str) -> dict[str, Any]:
+    """What a function returned, by the names of :data:`KEYS`."""
+    if not isinstance(made, Mapping):
+        made = {key: getattr(made, key) for key in KEYS if hasattr(made, key)}
+        if not made:
+            raise DataError(f"expected a mapping or an object with {', '.join(KEYS)}", place)
+    for key in made:
+        if key not in KEYS:
+            raise DataError(
+                f"unknown key {key!r}{suggestion(str(key), KEYS)}; known: {', '.join(KEYS)}", place
+            )
+    return dict(made)
+
+
+SOURCE = Source(
+    load, "a function of yours that returns arrays; runs your code", "module:function", runs_code=True
+)

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from evo_mtl.errors import DataError
-from evo_mtl.streams.images import Raw
+from evo_mtl.errors import DataError, reason
+from evo_mtl.files import read_file
+from evo_mtl.streams.images import MAX_FILE_BYTES, Raw
 from evo_mtl.streams.raw import RawSplit, RawTask, Request, Source
-from evo_mtl.streams.sources.torchvision_table import DEFAULT_ROOT, SETS, TorchvisionSet
+from evo_mtl.streams.sources.torchvision_table import DEFAULT_ROOT, REFUSED, SETS, TorchvisionSet
 
 LABELS = ("targets", "labels", "_labels", "y")
 
@@ -67,7 +68,7 @@ class _Items:
             with self.lock:
                 image = self.data[int(self.numbers[index])][0]
         except Exception as error:  # decoders and readers each raise their own
-            raise DataError(f"cannot be read: {error}", self.name(index)) from None
+            raise DataError(f"cannot be read: {reason(error)}", self.name(index)) from None
         if not isinstance(image, (bytes, Image.Image)):
             raise DataError(f"expected an image, met {type(image).__name__}", self.name(index))
         return image
@@ -101,7 +102,7 @@ def _open(name: str, entry: TorchvisionSet, asked: Mapping[str, Any], request: R
         raise DataError(f"needs a package that is not installed: {error.name or error}", place) from None
     except Exception as error:  # each set says in its own way that its files are not there
         root_said = options.get("root", "")
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = reason(error)
         if isinstance(error.__context__, ImportError):
             raise DataError(said, place) from None
         if request.download and entry.can_download:
@@ -119,7 +120,7 @@ def _refuse_pickled(root: Path, name: str) -> None:
 
 
 def _read_bytes(path: str | Path) -> bytes:
-    return Path(path).read_bytes()
+    return read_file(Path(path), MAX_FILE_BYTES)
 
 
 def _labels(data: Any, place: str) -> np.ndarray:
@@ -161,7 +162,8 @@ SOURCE = Source(
     load,
     "classification data sets of torchvision; fetched only with download: true",
     "NAME",
-    needs="scipy, h5py or lmdb for a few of them",
+    needs="scipy or h5py for a few of them",
     names=tuple(SETS),
+    refused=REFUSED,
     files=files,
 )

@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+REFUSED = {"LSUN": "torchvision unpickles a file of the working directory for it; use folder:"}
+"""Sets of one class an image whose reader runs what a file says. (CIFAR's are pickles too, but torchvision
+opens none whose checksum is not the published one.)"""
+
 DEFAULT_ROOT = "~/.cache/evo-mtl/data"
 
 
@@ -88,7 +92,6 @@ SETS: Mapping[str, TorchvisionSet] = {
     "INaturalist": TorchvisionSet(
         {"version": "2021_train_mini"}, {"version": "2021_valid"}, names="all_categories"
     ),
-    "LSUN": TorchvisionSet({"classes": "train"}, {"classes": "val"}, can_download=False),
     "FakeData": TorchvisionSet(_FAKE, {**_FAKE, "random_offset": 1_000_000}, can_download=False, files=False),
     # without a given test split, or with one whose classes are not those of training
     "EuroSAT": TorchvisionSet({}),
