@@ -63,7 +63,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, place: object, name: str) -> list[o
     real = getattr(place, name)
 
     def watched(*arguments: object, **more: object) -> object:
-        calls.append(arguments[-1 if isinstance(place, type) else 0])
+        calls.append(arguments[:2][-1] if isinstance(place, type) else arguments[0])
         return real(*arguments, **more)
 
     monkeypatch.setattr(place, name, watched)
