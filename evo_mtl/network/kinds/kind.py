@@ -251,7 +251,12 @@ def check(spec: Spec, shapes: Mapping[str, Sequence[int]]) -> None:
 
 def outline(spec: Spec) -> nn.Module:
     """A module of a spec's shape without storage; shared, to be left as it is."""
-    return _outline(canonical_json({key: value for key, value in spec.items() if key != "dtype"}))
+    return _outline(_text(spec))
+
+
+def _text(spec: Spec) -> bytes:
+    """A spec without its precision, to be looked up by."""
+    return canonical_json({key: value for key, value in spec.items() if key != "dtype"})
 
 
 @lru_cache(maxsize=1024)
@@ -299,6 +304,12 @@ def parameters_of(spec: Spec) -> int:
 
 def work_of(spec: Spec, shape: Shape) -> Work:
     """Multiply-adds of a component for one example of some shape ``(1, ...)``."""
+    return _work(_text(spec), shape)
+
+
+@lru_cache(maxsize=4096)
+def _work(text: bytes, shape: Shape) -> Work:
+    spec = json.loads(text)
     return kind_named(spec["kind"]).work(spec, shape)
 
 
