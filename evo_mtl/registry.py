@@ -51,10 +51,10 @@ class Registry(Generic[T]):
         Raises:
             InputError: No such name; the message suggests a near one.
         """
-        if name not in self._parts:
+        if not isinstance(name, str) or name not in self._parts:  # a file may say anything
             known = ", ".join(self._parts)
             raise InputError(
-                f"unknown {self._what} {name!r}{suggestion(name, self._parts)}; known: {known}", place
+                f"unknown {self._what} {name!r}{suggestion(str(name), self._parts)}; known: {known}", place
             )
         return self._parts[name]
 
@@ -62,4 +62,4 @@ class Registry(Generic[T]):
         return iter(self._parts)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._parts
+        return isinstance(name, str) and name in self._parts

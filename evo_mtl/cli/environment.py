@@ -28,5 +28,6 @@ def set_threads_of(run: Path) -> None:
     threads: object = 1
     # The command that opens the run says what is wrong with it.
     with contextlib.suppress(ConfigError, KeyError, TypeError):
-        threads = read_yaml(Path(run).expanduser() / CONFIGURATION).data["threads"]
+        path = Path(run).expanduser() / CONFIGURATION
+        threads = read_yaml(path).data["threads"] if path.is_file() else 1  # a pipe would be waited for
     set_threads(threads if isinstance(threads, int) and threads > 0 else 1)

@@ -21,6 +21,12 @@ def show(
 
     Example: evo-mtl show runs/a --task digits
     """
+    from evo_mtl.run.asked import check_archived
+    from evo_mtl.run.folder import open_run
+
+    folder, config, state = open_run(run)
+    if task is not None:
+        check_archived(task, state, config, folder.path)  # what is wrong is said before torch is loaded
     from evo_mtl.telling.summary import summarize, task_details
 
     if task is None:

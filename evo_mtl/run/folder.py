@@ -10,9 +10,9 @@ from pathlib import Path
 from evo_mtl.archive.snapshot import read_state, snapshot_path
 from evo_mtl.archive.state import ArchiveState
 from evo_mtl.archive.store import ComponentStore
-from evo_mtl.documents import parse
-from evo_mtl.errors import ConfigError, RunError
-from evo_mtl.files import check_own, digest, is_temporary
+from evo_mtl.documents import MAX_BYTES, parse
+from evo_mtl.errors import InputError, RunError
+from evo_mtl.files import check_own, digest, is_temporary, read_file
 from evo_mtl.names import CACHE, CONFIGURATION, JOURNAL, LOCK, OPENED, TIMINGS
 from evo_mtl.run.config import RunConfig, read_config
 from evo_mtl.run.opened import read_opened
@@ -62,8 +62,8 @@ class RunFolder:
     def read_config(self) -> RunConfig:
         """The run's configuration. Raises ``ConfigError`` that names file, line and key."""
         known = read_opened(self.opened)
-        with contextlib.suppress(ConfigError, OSError):  # read_config says what is wrong, and where
-            if known.config is not None and digest(self.config.read_bytes()) == known.config_digest:
+        with contextlib.suppress(InputError):  # read_config says what is wrong, and where
+            if known.config is not None and digest(read_file(self.config, MAX_BYTES)) == known.config_digest:
                 return parse(RunConfig, known.config, self.config)
         return read_config(self.config)
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evo_mtl.files import canonical_json, digest, open_plain, write_atomic
+from evo_mtl.errors import InputError
+from evo_mtl.files import canonical_json, digest, read_file, write_atomic
 
 FORMAT = 1
+MAX_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,13 @@ class Opened:
 def read_opened(path: Path) -> Opened:
     """What the file says; nothing where it is missing or broken."""
     try:
-        with open_plain(path) as file:
-            head, body, rest = file.read().split(b"\n")
+        head, body, rest = read_file(path, MAX_BYTES).split(b"\n")
         if rest or json.loads(head) != {"check": digest(body), "format": FORMAT}:
             return Opened()
         data = json.loads(body)
         stamps = {name: (str(stamp), str(seen)) for name, (stamp, seen) in data["stamps"].items()}
         return Opened(data["config_digest"], data["config"], stamps)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (InputError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Opened()
 
 

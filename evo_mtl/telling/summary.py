@@ -16,6 +16,7 @@ from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import CorruptionError
 from evo_mtl.evolution.candidate import OWN_ROUTE
 from evo_mtl.evolution.outcome import Status
+from evo_mtl.files import open_plain
 from evo_mtl.genome.genome import genome_from_json
 from evo_mtl.genome.kinds import KINDS
 from evo_mtl.network.route import route_from_json
@@ -293,13 +294,13 @@ def num_learnable(store: ComponentStore, component: str) -> int:
     """Parameters of a component from its header: buffers (statistics, standardisation) are not counted."""
     path = store.path(component)
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             header = read_header(file, path.stat().st_size)
         spec = json.loads(header.pop("__metadata__")["spec"])
         sizes = {name: math.prod(entry["shape"]) for name, entry in header.items()}
     except FileNotFoundError:
         raise CorruptionError(f"{path}: missing") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise CorruptionError(f"{path}: {error}") from error
     kind = spec.get("kind")
     if kind not in KINDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -308,7 +309,7 @@ def test_a_wrong_name_is_told_before_torch_is_loaded(finished: Path, tmp_path: P
     Image.new("RGB", (8, 8)).save(tmp_path / "image.png")
     run, image = str(finished / "run"), str(tmp_path / "image.png")
     lines = [
-        *([name, "gone"] for name in ("resume", "evaluate", "offer")),
+        *([name, "gone"] for name in ("resume", "show", "evaluate", "offer")),
         ["predict", "gone", image, "--task", "one"],
         ["choose", "gone", "--task", "one", "--candidate", "0/0"],
         ["evaluate", run, "--task", "onee"],
@@ -320,6 +321,7 @@ def test_a_wrong_name_is_told_before_torch_is_loaded(finished: Path, tmp_path: P
         ["predict", run, "gone.png", "--task", "one"],
         ["choose", run, "--task", "onee", "--candidate", "0/0"],
         ["choose", run, "--task", "one", "--candidate", "9/9"],
+        ["show", run, "--task", "onee"],
         ["resume", run, "--optuna-storage", "nosuch://host"],
         ["search", "--tasks", str(finished / "stream.yaml"), "--space", "smal"],
         ["search", "--tasks", str(finished / "stream.yaml"), "--set", "budget.childern=1"],
@@ -347,3 +349,23 @@ def test_a_task_that_was_renamed_in_run_yaml_is_told(
     config.write_text(config.read_text().replace("name: one", "name: uno"))
     answer = command("evaluate", tmp_path / "copy")
     _refused(answer, tmp_path, str(tmp_path / "copy"), "no task 'one'", "it was archived")
+
+
+def test_files_without_end_in_a_run_hold_no_command_up(
+    command: Command, finished: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(finished / "run", run)
+    with open(run / "opened.json", "wb") as file:
+        file.truncate(200 * 10**9)
+    assert command("show", run).status == 0
+    for name in ("large.png", "pipe.png"):
+        path = tmp_path / name
+        os.mkfifo(path) if name == "pipe.png" else path.touch()
+        if name == "large.png":
+            os.truncate(path, 200 * 10**9)
+        _refused(command("predict", run, path, "--task", "one"), tmp_path, name)
+    _refused(command("predict", run, "/dev/zero", "--task", "one"), tmp_path, "/dev/zero")
+    (run / "run.yaml").unlink()
+    os.mkfifo(run / "run.yaml")
+    _refused(command("evaluate", run), tmp_path, "run.yaml")

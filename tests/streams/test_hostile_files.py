@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evo_mtl.errors import ConfigError, DataError
+from evo_mtl.errors import ConfigError, DataError, InputError
 from evo_mtl.files import read_file
 from evo_mtl.network.inputs import Pixels
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.sources import find_source
+from evo_mtl.streams.sources import SOURCES, find_source
 from evo_mtl.streams.task import load_batch, open_splits
 
 from .worlds import files, png, write, write_zip
@@ -244,3 +244,10 @@ def test_a_file_that_claims_to_be_a_zip_is_refused_whatever_its_reader_raises(tm
             told.append(str(error))
     assert len(told) > 20
     assert not any("\n" in line for line in told)
+
+
+@pytest.mark.parametrize("name", [["x"], {}, None, 3])
+def test_what_is_no_name_is_in_no_registry(name: object) -> None:
+    assert name not in SOURCES
+    with pytest.raises(InputError, match="unknown data source"):
+        SOURCES.get(name)  # type: ignore[arg-type]
