@@ -1,9 +1,12 @@
 from __future__ import annotations
 
-import subprocess
+import concurrent.futures
+import runpy
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -21,6 +24,14 @@ from evo_mtl.learners.comparison import (
 from evo_mtl.streams.config import read_stream
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "baselines"
+
+
+class Done(NamedTuple):
+    """What the script gave."""
+
+    status: int
+    out: str
+    err: str
 
 
 def requests(stream: Path, *methods: str) -> list[Request]:
@@ -91,21 +102,34 @@ def test_a_misspelt_method_is_refused_with_a_suggestion() -> None:
         LEARNERS.get("depth_rigde")
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Runs scripts/baselines in this process, its rows in threads instead of processes."""
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+        monkeypatch.setattr(
+            concurrent.futures, "ProcessPoolExecutor", lambda workers, context: ThreadPoolExecutor(workers)
+        )
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(SCRIPT), run_name="__main__")
+        return Done(int(ended.value.code or 0), *capsys.readouterr())
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return run
 
 
 def test_the_script_computes_the_rows_that_are_missing_and_prints_the_table(
-    write_stream: Callable[..., Path], tmp_path: Path
+    write_stream: Callable[..., Path], script: Callable[..., Done], tmp_path: Path
 ) -> None:
     stream, out = write_stream("one", "two"), tmp_path / "rows.jsonl"
     append_row(out, answer(requests(stream, "depth_ridge")[0], 0.25))
     before = out.read_bytes()
     options = ["--size", 32, "--trunk", "mobilenetv2_050", "--weights", "random", "--methods", "depth_ridge"]
-    result = run("--tasks", stream, "--out", out, *options)
-    assert result.returncode == 0, result.stderr
-    assert [line.split() for line in result.stdout.splitlines()[1:]] == [
+    result = script("--tasks", stream, "--out", out, *options)
+    assert result.status == 0, result.err
+    assert [line.split() for line in result.out.splitlines()[1:]] == [
         ["one", "0.2500"],
         ["two", "1.0000"],
         ["mean", "0.6250"],
@@ -114,8 +138,10 @@ def test_the_script_computes_the_rows_that_are_missing_and_prints_the_table(
     assert [row["task"] for row in read_rows(out)] == ["one", "two"]
 
 
-def test_the_script_refuses_wrong_input_in_one_line_with_status_2(tmp_path: Path) -> None:
-    result = run("--tasks", tmp_path / "none.yaml", "--out", tmp_path / "rows.jsonl")
-    assert result.returncode == 2
-    assert result.stderr.count("\n") == 1
-    assert "none.yaml" in result.stderr
+def test_the_script_refuses_wrong_input_in_one_line_with_status_2(
+    script: Callable[..., Done], tmp_path: Path
+) -> None:
+    result = script("--tasks", tmp_path / "none.yaml", "--out", tmp_path / "rows.jsonl")
+    assert result.status == 2
+    assert result.err.count("\n") == 1
+    assert "none.yaml" in result.err
