@@ -97,26 +97,6 @@ class _Decomposition:
             yield rows, scores, scores.square()
 
 
-def ridge_path(
-    features: Array, labels: Array, num_classes: int, alphas: Sequence[float] = DEFAULT_ALPHAS
-) -> tuple[Tensor, Tensor]:
-    """Ridge heads for all strengths ``A`` from one eigen-decomposition, with targets of -1 and 1.
-
-    Equal to scikit-learn's ``RidgeClassifier`` (which keeps one row where there are two classes).
-    The smaller of the two systems is solved: ``(D, D)`` when ``N >= D``, ``(N, N)`` otherwise.
-
-    Returns:
-        Weights ``(A, K, D)`` and biases ``(A, K)``.
-
-    Raises:
-        CandidateError: A feature is not finite.
-    """
-    _check_alphas(alphas)
-    parts = _decompose(features, labels, num_classes)
-    heads = [parts.head(alpha) for alpha in alphas]
-    return torch.stack([weight for weight, _ in heads]), torch.stack([bias for _, bias in heads])
-
-
 def choose_ridge(
     train_features: Array,
     train_labels: Array,
@@ -126,7 +106,8 @@ def choose_ridge(
     """The ridge head whose strength has the least squared leave-one-out error.
 
     Chooses as scikit-learn's ``RidgeClassifierCV`` does (the first of equals), on the training
-    examples alone, so that validation examples stay for the choice between candidates.
+    examples alone, so that validation examples stay for the choice between candidates. Targets are -1 and 1.
+    The smaller of two systems is solved: ``(D, D)`` when ``N >= D``, ``(N, N)`` otherwise.
 
     Args:
         train_features: ``(N, D)``, standardised by the caller if so wished; N at least 2.

@@ -6,52 +6,29 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evo_mtl.engines.jobs import Job, pass_job, trial_job
-from evo_mtl.engines.local import ProcessEngine, SerialEngine, _Worker
+from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine, _Worker
 from evo_mtl.engines.workbench import BenchPlan, plan_from_json
-from evo_mtl.errors import DataError, EvoMtlError
 from evo_mtl.evolution.candidate import Candidate
-from evo_mtl.genome.sampling import seed_genome
-from evo_mtl.genome.space import TrunkFacts, read_space
-from evo_mtl.streams.config import read_stream
-from evo_mtl.streams.task import open_task
-from evo_mtl.testing.worlds import a_trunk, write_space, write_stream
+from evo_mtl.testing.contracts import engines as contract
 from evo_mtl.training.passes import planned_passes
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[BenchPlan, list[Candidate]]:
+def given(tmp_path_factory: pytest.TempPathFactory) -> contract.Work:
+    return contract.work(tmp_path_factory.mktemp("engines"))
+
+
+@pytest.fixture(scope="module")
+def world(given: contract.Work) -> tuple[BenchPlan, tuple[Candidate, ...]]:
     """A plan and three candidates, the last of which diverges."""
-    folder = tmp_path_factory.mktemp("engines")
-    _, layout, facts = a_trunk(folder / "run")
-    task = read_stream(write_stream(folder, ["one"])).tasks[0]
-    plan = BenchPlan(
-        folder=str(folder / "run"),
-        cache=str(folder / "cache"),
-        cache_bytes=2**28,
-        seed=0,
-        layout=layout,
-        task=task,
-        digest=open_task(task).digest,
-        validations=2,
-        sizes=(32,),
-        threads=1,
-        device="cpu",
-    )
-    return plan, candidates(folder, facts)
-
-
-def candidates(folder: Path, facts: TrunkFacts) -> list[Candidate]:
-    space = read_space(str(write_space(folder)))
-    genomes = [seed_genome(seed, space, facts) for seed in space.seeds]
-    genomes.append(genomes[1].with_values({"learning_rate": 1e25, "warmup_share": 0.0, "epochs": 4}))
-    return [Candidate("one", 0, i, None, "a", genome) for i, genome in enumerate(genomes)]
+    return given.plan, given.candidates
 
 
 @pytest.fixture(scope="module")
@@ -70,22 +47,24 @@ def alone(tried: Sequence[Candidate]) -> list[Job]:
     return [trial_job([candidate]) for candidate in tried]
 
 
-def test_workers_give_the_outcomes_of_this_process_in_the_order_of_the_candidates(
-    world: tuple[BenchPlan, list[Candidate]], workers: ProcessEngine
+@pytest.mark.parametrize("check", contract.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", ["serial", "process"])
+def test_an_engine_keeps_the_contract(
+    name: str,
+    check: Callable[[Engine, contract.Work], None],
+    given: contract.Work,
+    workers: ProcessEngine,
 ) -> None:
-    plan, tried = world
-    heard: list[int] = []
-    serial = SerialEngine().run(plan, alone(tried), lambda place, seconds, spent: heard.append(place))
-    assert heard == [0, 1, 2]
-    parallel = workers.run(plan, alone(tried), lambda place, seconds, spent: heard.append(place))
-    assert parallel == serial
-    assert sorted(heard[3:]) == [0, 1, 2]
-    assert [outcome["status"]["ended"] for [outcome] in serial[:2]] == ["ok", "ok"]
-    assert serial[2][0]["status"]["ended"] == "failed"
+    check(SerialEngine() if name == "serial" else workers, given)
+
+
+@pytest.mark.parametrize("make", [SerialEngine, lambda: ProcessEngine(1)], ids=["serial", "process"])
+def test_closing_an_engine_leaves_nothing_running(make: Callable[[], Engine], given: contract.Work) -> None:
+    contract.check_closing_leaves_nothing_running(make, given)
 
 
 def test_a_trial_whose_worker_dies_is_done_again_with_the_same_outcome(
-    world: tuple[BenchPlan, list[Candidate]], workers: ProcessEngine
+    world: tuple[BenchPlan, tuple[Candidate, ...]], workers: ProcessEngine
 ) -> None:
     plan, tried = world
     before = {child.pid for child in multiprocessing.active_children()}
@@ -97,7 +76,7 @@ def test_a_trial_whose_worker_dies_is_done_again_with_the_same_outcome(
 
 
 def test_a_job_that_kills_every_worker_gives_nothing_and_the_others_go_on(
-    world: tuple[BenchPlan, list[Candidate]], workers: ProcessEngine, monkeypatch: pytest.MonkeyPatch
+    world: tuple[BenchPlan, tuple[Candidate, ...]], workers: ProcessEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, tried = world
     give = _Worker.give
@@ -112,44 +91,13 @@ def test_a_job_that_kills_every_worker_gives_nothing_and_the_others_go_on(
     assert results == [None, *SerialEngine().run(plan, alone(tried[:1]), silent)]
 
 
-def test_a_fault_of_the_program_ends_the_search_and_does_not_pass_for_a_failed_candidate(
-    world: tuple[BenchPlan, list[Candidate]],
-) -> None:
-    plan, tried = world
-    faulty = replace(tried[1], genome=replace(tried[1].genome, hyperparameters=()))
-    with pytest.raises(KeyError):
-        SerialEngine().run(plan, alone([faulty]), silent)
-    engine = ProcessEngine(1)
-    try:
-        with pytest.raises(EvoMtlError, match="a job broke off"):
-            engine.run(plan, alone([faulty]), silent)
-    finally:
-        engine.close()
-
-
-def test_data_that_changed_under_the_workers_is_an_error_with_its_task(
-    world: tuple[BenchPlan, list[Candidate]], workers: ProcessEngine
-) -> None:
-    plan, tried = world
-    for engine in (SerialEngine(), workers):
-        with pytest.raises(DataError, match="task one: the data changed"):
-            engine.run(replace(plan, digest="0" * 64), alone(tried[:1]), silent)
-
-
-def test_closing_ends_every_worker(world: tuple[BenchPlan, list[Candidate]]) -> None:
-    engine = ProcessEngine(1)
-    process = engine._workers[0]._process
-    engine.close()
-    assert not process.is_alive()
-
-
-def test_a_plan_comes_back_from_json_equal(world: tuple[BenchPlan, list[Candidate]]) -> None:
+def test_a_plan_comes_back_from_json_equal(world: tuple[BenchPlan, tuple[Candidate, ...]]) -> None:
     plan, _ = world
     assert plan_from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
 def test_a_generation_finds_every_frontier_that_its_passes_have_made(
-    world: tuple[BenchPlan, list[Candidate]], tmp_path: Path
+    world: tuple[BenchPlan, tuple[Candidate, ...]], tmp_path: Path
 ) -> None:
     plan, tried = world
     fresh = replace(plan, cache=str(tmp_path / "cache"))

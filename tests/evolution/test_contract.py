@@ -12,7 +12,6 @@ from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.population import Population
 from evo_mtl.evolution.turn import Algorithm, World
-from evo_mtl.genome.genome import HeadGene
 from evo_mtl.testing.contracts import algorithms as contract
 
 random_search = algorithms.get("random")
@@ -28,9 +27,9 @@ def _changed(made: tuple[Candidate, ...], **changes: object) -> tuple[Candidate,
     return tuple(replace(one, **changes) for one in made)  # type: ignore[arg-type]
 
 
-def deeper(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
+def illegal(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
     made = random_search(world, population, generation)
-    return tuple(replace(one, genome=replace(one.genome, head=HeadGene("cubic"))) for one in made)
+    return tuple(replace(one, genome=replace(one.genome, boundary=99)) for one in made)
 
 
 def orphaned(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
@@ -62,7 +61,7 @@ def fragile(world: World, population: Population, generation: int) -> tuple[Cand
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        (deeper, "check_every_proposal_is_legal"),
+        (illegal, "check_every_proposal_is_legal"),
         (orphaned, "check_every_proposal_says"),
         (misplaced, "check_every_proposal_says"),
         (hesitant, "check_the_seed_candidates"),

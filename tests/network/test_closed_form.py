@@ -11,7 +11,6 @@ from evo_mtl.network.closed_form import (
     choose_ridge,
     fold_standardisation,
     nearest_class_mean,
-    ridge_path,
     standardise,
 )
 
@@ -27,13 +26,13 @@ def blobs(num_examples: int, num_features: int, num_classes: int) -> tuple[np.nd
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_strength_of_the_path_equals_scikit_learn_for_three_classes(shape: tuple[int, int]) -> None:
+def test_every_strength_gives_scikit_learns_head_for_three_classes(shape: tuple[int, int]) -> None:
     features, labels = blobs(*shape, 3)
-    weights, biases = ridge_path(features, labels, 3, ALPHAS)
-    for alpha, weight, bias in zip(ALPHAS, weights, biases):
+    for alpha in ALPHAS:
+        head = choose_ridge(features, labels, (alpha,), 3)
         reference = RidgeClassifier(alpha=alpha).fit(features, labels)
-        np.testing.assert_allclose(weight.numpy(), reference.coef_, atol=1e-6)
-        np.testing.assert_allclose(bias.numpy(), reference.intercept_, atol=1e-6)
+        np.testing.assert_allclose(head.weight.numpy(), reference.coef_, atol=1e-6)
+        np.testing.assert_allclose(head.bias.numpy(), reference.intercept_, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -41,11 +40,11 @@ def test_for_two_classes_the_second_row_is_scikit_learns_and_the_first_its_negat
     shape: tuple[int, int],
 ) -> None:
     features, labels = blobs(*shape, 2)
-    weights, biases = ridge_path(features, labels, 2, (5.0,))
+    head = choose_ridge(features, labels, (5.0,), 2)
     reference = RidgeClassifier(alpha=5.0).fit(features, labels)
-    np.testing.assert_allclose(weights[0, 1].numpy(), np.ravel(reference.coef_), atol=1e-6)
-    np.testing.assert_allclose(weights[0, 0].numpy(), -np.ravel(reference.coef_), atol=1e-6)
-    np.testing.assert_allclose(biases[0, 1].numpy(), np.ravel(reference.intercept_)[0], atol=1e-6)
+    np.testing.assert_allclose(head.weight[1].numpy(), np.ravel(reference.coef_), atol=1e-6)
+    np.testing.assert_allclose(head.weight[0].numpy(), -np.ravel(reference.coef_), atol=1e-6)
+    np.testing.assert_allclose(head.bias[1].numpy(), np.ravel(reference.intercept_)[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("num_classes", [2, 4])
@@ -66,9 +65,9 @@ def test_the_leave_one_out_error_is_that_of_leaving_each_one_out(shape: tuple[in
     squares = []
     for i in range(len(labels)):
         rest = np.arange(len(labels)) != i
-        weights, biases = ridge_path(features[rest], labels[rest], 3, (10.0,))
+        without = choose_ridge(features[rest], labels[rest], (10.0,), 3)
         target = 2.0 * (np.arange(3) == labels[i]) - 1
-        squares.append((features[i] @ weights[0].numpy().T + biases[0].numpy() - target) ** 2)
+        squares.append((features[i] @ without.weight.numpy().T + without.bias.numpy() - target) ** 2)
     assert choose_ridge(features, labels, (10.0,), 3).loo_error == pytest.approx(np.mean(squares), rel=1e-8)
 
 
