@@ -153,7 +153,9 @@ def test_the_fixed_split_states_its_shares_and_both_its_qualities(tmp_path: Path
     for row in rows:
         assert sum(row["shares"]) == pytest.approx(1)
         assert row["test"] == np.mean(unpack(row)[0])
-        assert 0 <= row["val1"] <= 1
+        assert row["val1"] * len(unpack(row)[1]) in range(
+            len(unpack(row)[1]) + 1
+        )  # a share of the test images
     assert rows[-1]["val1"] == rows[-1]["test"]  # nothing came after the last task
 
 

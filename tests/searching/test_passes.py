@@ -71,6 +71,7 @@ def test_a_second_pass_improves_a_task_and_changes_no_other_tasks_logits_by_a_bi
     model = load(run)
     known = {name: model.logits(IMAGES, [name])[0] for name in NAMES}
     before = model.state.routes
+    visited = []
 
     def progress(event: Event) -> None:
         if isinstance(event, TaskDone) and event.pass_ == 2:
@@ -79,8 +80,10 @@ def test_a_second_pass_improves_a_task_and_changes_no_other_tasks_logits_by_a_bi
                 logits = now.logits(IMAGES, [name])[0]
                 assert name == event.name or torch.equal(logits, known[name])
                 known[name] = logits
+            visited.append(event.name)
 
     search(run, made(home, 2), progress=progress)
+    assert visited == list(NAMES)
     assert journal(run) == journal(home / "twice")
     after = open_run(run)[2].routes
     replaced = [name for name in NAMES if after[name] != before[name]]
