@@ -84,7 +84,7 @@ def test_a_settled_member_names_the_components_that_its_training_wrote() -> None
 
 
 def test_evaluations_come_back_from_json_equal_failed_ones_too() -> None:
-    world = a_world(a_space(budget={"generations": 6, "children": 3}))
+    world = a_world(a_space(budget={"generations": 12, "children": 4}))
     _, everything = played(world, "mu2net")
     assert any(one.score == -math.inf for one in everything)
     for one in everything:

@@ -24,11 +24,11 @@ from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.testing.genomes import a_space, a_world, played, told, trunk_facts
 
 GOLDENS = {
-    "mu2net": "654a77bfbe50ab550ccb7d4722aee9b610a96e542c877470b3af41311c313f67",
-    "mu2net_plus": "47de589f59911b52234cd2431908e6240687d7d90bab2fa50026d249fcca9880",
-    "regularized_evolution": "fbf6911ed212876b992f8c90e329309f017aec0e5017027867ec0e63bcaf33c9",
-    "nsga2": "b83e5bfe26c2973e3cfe63c3ce723727ccaf08c200d6b89924671030237d7d01",
-    "random": "5dac881aa9fb2f264a1cf2025db116e0e0d58f1d8a7f4eaba0f977ca3452293b",
+    "mu2net": "0dfe9838403041946f7912024348eaf93cfc1a299efbd5f73901c69837c972ba",
+    "mu2net_plus": "0dfe9838403041946f7912024348eaf93cfc1a299efbd5f73901c69837c972ba",
+    "regularized_evolution": "cc199ebf565c6736487994a8ce16aba47e3627cd93f21a694d8af3a484f291fc",
+    "nsga2": "69e8cf14cacb5131ef3bc0cc04a0f4e1684e117d64c103172b254cede8bbf391",
+    "random": "c268ee5792f9bcf866a140c0fa0bcb0028541a14296c618b7c50dcf4b9a75e37",
 }
 
 BY_PARENTS = ("mu2net", "mu2net_plus", "regularized_evolution", "nsga2")
