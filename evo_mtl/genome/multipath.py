@@ -30,15 +30,15 @@ def held(genome: Genome) -> tuple[str, ...]:
 def with_paths(genome: Genome, others: Iterable[PathGene], most: int) -> Genome | None:
     """A finished route beside others.
 
-    A line that reads nothing which is not read already is left out.
+    A line is left out if everything it reads is read already.
 
     Args:
         genome: Settled and of a single path; not changed.
-        others: Lines that may run beside it, in the order in which they are wanted.
+        others: Lines that may run beside it, the preferred ones first.
         most: Paths at most, the main one counted.
 
     Returns:
-        The route of several paths; ``None`` where the genome is not finished or no line says anything new.
+        The route of several paths; ``None`` if the genome is not finished or no line adds anything new.
     """
     main = path_of(genome)
     if main is None or genome.paths or genome.head.component is None:
@@ -64,7 +64,7 @@ def with_paths(genome: Genome, others: Iterable[PathGene], most: int) -> Genome 
 
 
 def drop_path(genome: Genome) -> Genome:
-    """The route without the path that joined last; two paths always stay."""
+    """The route without the path that was added last; two paths always remain."""
     return replace(genome, paths=genome.paths[:-1]) if len(genome.paths) > 1 else genome
 
 

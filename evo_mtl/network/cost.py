@@ -1,4 +1,4 @@
-"""What parts of routes cost: parameters and multiply-adds, from shapes alone."""
+"""What the parts of routes cost: parameters and multiply-adds, from shapes alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def line_multiply_adds(
         layout: The trunk.
         depth: Stages of the route.
         adapters: Of the route.
-        image_size: Side of a square image; not read where examples are none.
+        image_size: Side of a square image; not read where examples are not images.
     """
     stages = _trunk_work(layout, image_size)
     work = [stage.multiply_adds for stage in stages[:depth]]
@@ -51,7 +51,7 @@ def _trunk_work(layout: TrunkLayout, image_size: int) -> tuple[StageWork, ...]:
 
 
 def further_parts(genome: Genome, layout: TrunkLayout) -> Iterator[tuple[str, int]]:
-    """Component and parameters of what further lines of a route run and no line before them holds."""
+    """Component and parameters of what further lines of a route run and no line before them contains."""
     if not genome.paths:
         return
     main, *others = lines(genome)

@@ -1,4 +1,4 @@
-"""Numbers from networks.
+"""Training, solving and scoring candidates.
 
 * ``images`` - a task's pixels by size and view
 * ``kept`` - activations of frozen stages, made in one pass for all who read them; ``passes`` - a generation's

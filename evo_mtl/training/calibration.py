@@ -24,9 +24,9 @@ def apply(logits: np.ndarray, temperature: float) -> np.ndarray:
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature in [0.001, 1000] with the least negative log-likelihood.
 
-    A golden-section search over the temperature's logarithm, where the likelihood has one valley.
-    Of temperatures that are equally good the largest, that is the least confident, is taken. Works on
-    ridge scores as on logits; it never changes which class is highest.
+    A golden-section search over the temperature's logarithm, in which the likelihood has one valley.
+    Of equally good temperatures the largest, that is the least confident, is taken. It works on
+    ridge scores as well as on logits, and never changes which class is highest.
 
     Args:
         logits: ``(N, K)`` scores of validation examples, N at least 1.
@@ -45,7 +45,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         raise ValueError("expected finite scores to calibrate on")
     truth = np.asarray(labels, dtype=np.int64)
 
-    # As if one more example had been answered evenly: without it, validation answers that are all right
+    # As if one more example had been answered evenly: without it, validation answers that are all correct
     # would ask for probabilities of exactly 1 (Platt 1999).
     count, num_classes = len(truth), scores.shape[1]
     targets = np.full(scores.shape, 1 / (count + 1) / num_classes)

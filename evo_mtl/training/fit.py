@@ -29,8 +29,8 @@ class Member:
         part: What is trained.
         genome: Its training hyperparameters.
         rng: Orders its training images.
-        bars: For each place in its curve the least that its best so far must be, or it is given up there; 0
-            and what is left out ask for nothing.
+        bars: For each index of its curve the least that its best so far must be, or it is given up there; 0
+            and missing ones ask for nothing.
     """
 
     part: OpenPart
@@ -114,15 +114,15 @@ def fit_together(
     spent: Spent | None = None,
     keep_all: bool = False,
 ) -> list[Found]:
-    """Trains the members' own modules in place and leaves the best validated snapshot in them.
+    """Trains the members' own modules in place and leaves the snapshot that validated best in them.
 
     Several members are stacked (:mod:`evo_mtl.training.stacked`): each is trained as if alone, up to rounding.
-    One that ends before the others is trained on with them and no longer looked at, which leaves the others' numbers as
-    they are to the bit.
+    One that ends before the others goes on being trained with them, but is no longer looked at, so that the others'
+    numbers stay the same to the bit.
 
     Args:
         members: What is trained; of one open shape, batch size, number of epochs and kind of optimiser.
-        train: The training images, one a view; epoch ``e`` uses view ``e`` modulo their number.
+        train: The training images, one entry for each view; epoch ``e`` uses view ``e`` modulo their number.
         labels: ``(N,)`` of the training images.
         validation: The validation images.
         quality: From validation logits ``(V, K)`` to the task's metric; higher is better.
@@ -144,7 +144,7 @@ def fit_together(
     targets = torch.tensor(labels, device=parts[0].shared.device)
 
     tracks = [
-        # Of fewer steps than validations, places in a curve mean something else.
+        # With fewer steps than validations, indices of a curve mean something else.
         _Track(
             part,
             inputs[-1],
@@ -245,7 +245,7 @@ class _Track:
 
 
 def _condensed(parts: Sequence[OpenPart], inputs: Sequence[Inputs]) -> tuple[list[OpenPart], list[Inputs]]:
-    """Where only heads are open, on gathered taps: what they all do first is done once; anything else as it is."""
+    """Where only heads are open, on gathered taps, what they all do first is done once; anything else is left as it is."""
     heads = [part.own["head"] for part in parts if set(part.own) == {"head"}]
     gathered = [each for each in inputs if isinstance(each, Gathered)]
     if len(heads) < len(parts) or len(gathered) < len(inputs):

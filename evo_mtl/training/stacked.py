@@ -49,7 +49,7 @@ class StackedDescent:
         """One step; losses ``(M,)``.
 
         Args:
-            inputs: All members read the same.
+            inputs: Read by all members.
             batch: A batch for each member.
         """
         first, targets = self._first, batch.targets
