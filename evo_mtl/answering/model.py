@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from evo_mtl.archive.state import ArchiveState
 from evo_mtl.engines.workbench import set_threads
-from evo_mtl.errors import DataError, RunError
+from evo_mtl.errors import DataError, InputError, RunError
 from evo_mtl.files import digest
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import CHUNK, SharedRoutes, apply, walk
+from evo_mtl.network.inputs import Input
 from evo_mtl.network.route import INPUT, Route, route_from_json
 from evo_mtl.run.asked import check_archived
 from evo_mtl.run.config import RunConfig
@@ -27,12 +28,12 @@ from evo_mtl.training.calibration import apply as softmax
 
 @dataclass(frozen=True)
 class Prediction:
-    """Answers for ``B`` images of one task.
+    """Answers for ``B`` examples of one task.
 
     Attributes:
         task: Its name.
         classes: Names of the ``K`` classes.
-        labels: The most probable class of each image.
+        labels: The most probable class of each example.
         probabilities: ``(B, K)``, calibrated on validation images.
     """
 
@@ -94,11 +95,24 @@ class Model:
         self.route(task)
         return read_root(self.state.roots[self.state.answered[task]["root"]])
 
+    def input_of(self, tasks: Sequence[str]) -> Input:
+        """The input of the first of some tasks that read the same examples.
+
+        Raises:
+            InputError: No such task, or they read different ones.
+        """
+        inputs = [self.route(task).input for task in tasks]
+        for task, one in zip(tasks, inputs, strict=True):
+            # Of images the size is the route's affair.
+            if (one.kind, one.at(0).shape) != (inputs[0].kind, inputs[0].at(0).shape):
+                raise InputError(f"tasks {tasks[0]} and {task} read different examples; name one", self.place)
+        return inputs[0]
+
     def logits(self, examples: Sequence[np.ndarray], tasks: Sequence[str]) -> list[Tensor]:
         """Calibrated logits ``(B, K)`` of several tasks for the same examples, shared parts run once.
 
         Args:
-            examples: ``B`` images ``(H, W, 3)`` uint8 of any sizes.
+            examples: ``B`` images ``(H, W, 3)`` uint8 of any sizes, or rows ``(D,)`` float32.
             tasks: Names.
         """
         routes = [self.route(task) for task in tasks]
@@ -106,26 +120,26 @@ class Model:
         batches = {size: np.stack([one.row(each) for each in examples]) for size, one in inputs.items()}
         return self.shared.logits(routes, batches)
 
-    def predict(self, images: np.ndarray | Tensor | Sequence[np.ndarray], task: str) -> Prediction:
-        """Answers one task for some images.
+    def predict(self, examples: np.ndarray | Tensor | Sequence[np.ndarray], task: str) -> Prediction:
+        """Answers one task for some examples.
 
         Args:
-            images: ``(B, H, W, C)`` uint8 with C 1, 3 or 4, ``(B, C, H, W)`` float in [0, 1], or a
-                sequence of ``(H, W[, C])`` uint8 images of any sizes.
+            examples: Images: ``(B, H, W, C)`` uint8 with C 1, 3 or 4, ``(B, C, H, W)`` float in [0, 1], or a
+                sequence of ``(H, W[, C])`` uint8 images of any sizes. For a task of vectors: ``(B, D)`` numbers.
             task: Its name.
 
         Raises:
-            InputError: No such task, or images of another form.
+            InputError: No such task, or examples of another form.
         """
-        return self.predict_many(images, [task])[0]
+        return self.predict_many(examples, [task])[0]
 
     def predict_many(
-        self, images: np.ndarray | Tensor | Sequence[np.ndarray], tasks: Sequence[str]
+        self, examples: np.ndarray | Tensor | Sequence[np.ndarray], tasks: Sequence[str]
     ) -> list[Prediction]:
-        """Answers several tasks for the same images; components they share are run once."""
-        plain = list(self.route(tasks[0]).input.examples(images))
+        """Answers several tasks for the same examples; components they share are run once."""
+        plain = list(self.input_of(tasks).examples(examples))
         if not plain:
-            raise DataError("expected at least one image")
+            raise DataError("expected at least one example")
         found: list[Prediction] = []
         for task, logits in zip(tasks, self.logits(plain, tasks), strict=True):
             classes = self.classes(task)
@@ -137,8 +151,8 @@ class Model:
     def as_module(self, task: str) -> nn.Module:
         """A task's route as a plain module with weights of its own.
 
-        It takes ``(B, 3, H, W)`` float in [0, 1], resizes to the route's size if need be, and gives
-        calibrated logits ``(B, K)``.
+        It takes images ``(B, 3, H, W)`` float in [0, 1], which it resizes to the route's size if need be, or vectors
+        ``(B, D)`` float, and gives calibrated logits ``(B, K)``.
         """
         return RouteModule(self.route(task), self.shared)
 
@@ -192,7 +206,7 @@ class RouteModule(nn.Module):
         self.to(shared.device).eval()
 
     def forward(self, examples: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` float in [0, 1] to calibrated logits ``(B, K)``."""
+        """Images ``(B, 3, H, W)`` float in [0, 1], or vectors ``(B, D)``, to calibrated logits ``(B, K)``."""
         nodes, last = self._route.nodes, len(self._route.nodes) - 1
 
         def run(i: int, inputs: Sequence[Any]) -> Any:

@@ -74,6 +74,7 @@ def report_lines(report: TaskReport) -> list[str]:
     """A task's report for people."""
     lines = [f"{report.name} ({report.source})"]
     if report.train and report.validation and report.test:
+        noun = "row" if report.width else "image"
         names = ", ".join(report.classes[:8]) + (", ..." if len(report.classes) > 8 else "")
         lines.append(f"  {len(report.classes)} classes: {names}")
         for what, split in (
@@ -81,10 +82,13 @@ def report_lines(report: TaskReport) -> list[str]:
             ("validation", report.validation),
             ("test", report.test),
         ):
-            lines.append(f"  {what}: {split.count} images, {split.class_min} to {split.class_max} a class")
+            lines.append(f"  {what}: {split.count} {noun}s, {split.class_min} to {split.class_max} a class")
+        if report.width:
+            lines.append(f"  numbers a row: {report.width}")
         sizes = ["x".join(map(str, reversed(size))) for size in report.sizes]
         if sizes:
             lines.append(f"  width x height: {sizes[0]} smallest, {sizes[1]} median, {sizes[2]} largest")
-        modes = ", ".join(f"{mode} {count}" for mode, count in report.colour_modes)
-        lines.append(f"  colours: {modes}")
+        if report.colour_modes:
+            modes = ", ".join(f"{mode} {count}" for mode, count in report.colour_modes)
+            lines.append(f"  colours: {modes}")
     return [*lines, *(f"  problem: {problem}" for problem in report.problems)]

@@ -92,9 +92,9 @@ def root_looks(space: SearchSpace, facts: TrunkFacts) -> tuple[LookRequest, ...]
     """Looks at the root trunk, at every listed size; none where the space asks for none."""
     if space.looks is None:
         return ()
-    sizes = sorted({int(space.default("image_size")), *space.looks.sizes})
+    sizes = sorted({space.image_size, *space.looks.sizes})
     root = root_line(space, facts)
-    return tuple(LookRequest(None, root.with_values({"image_size": size})) for size in sizes)
+    return tuple(LookRequest(None, root.at(size)) for size in sizes)
 
 
 def parent_looks(

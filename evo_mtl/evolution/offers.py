@@ -8,7 +8,7 @@ from dataclasses import replace
 from evo_mtl.evolution.candidate import Candidate, turn_address
 from evo_mtl.evolution.looks import Look, LookRequest, line_to_look_at
 from evo_mtl.evolution.turn import World
-from evo_mtl.genome.genome import Value, essence
+from evo_mtl.genome.genome import essence
 from evo_mtl.genome.sampling import on_line, seed_genome
 from evo_mtl.genome.space import LookRules
 from evo_mtl.seeding import generator
@@ -22,7 +22,7 @@ def look_rules(world: World) -> LookRules:
     return world.space.looks or LookRules()
 
 
-def offered_lines(world: World, number: int, image_size: Value) -> tuple[LookRequest, ...]:
+def offered_lines(world: World, number: int, image_size: int) -> tuple[LookRequest, ...]:
     """Looks at newer routes: ``world.founders``, or as many of them as the space looks at, drawn by address.
 
     Args:
@@ -36,7 +36,7 @@ def offered_lines(world: World, number: int, image_size: Value) -> tuple[LookReq
     for place in drawn:
         founder = world.founders[place]
         line = line_to_look_at(founder.genome, world.space, world.facts)
-        requests.append(LookRequest(founder.id, line.with_values({"image_size": image_size})))
+        requests.append(LookRequest(founder.id, line.at(image_size)))
     return tuple(requests)
 
 
@@ -48,9 +48,8 @@ def offered(world: World, number: int, looks: Sequence[Look]) -> tuple[Candidate
     seen: set[str] = set()
     for look in best:
         for seed in world.space.seeds:
-            size: dict[str, Value] = {"image_size": look.image_size}
             genome = on_line(seed_genome(seed, world.space, world.facts), lines[str(look.parent)])
-            genome = genome.with_values(size)
+            genome = genome.at(look.image_size)
             if world.legal(genome) and essence(genome) not in seen:
                 seen.add(essence(genome))
                 one = Candidate(world.task, 0, len(made), look.parent, seed.name, genome)

@@ -65,7 +65,7 @@ def seed_candidates(world: World) -> tuple[Candidate, ...]:
 def _seed_candidate(world: World, place: int, seed: SeedCandidate) -> Candidate:
     """A seed candidate; what it follows is taken from the looks."""
     looks, parent = world.looks, None
-    size = int(seed.values.get("image_size", world.space.default("image_size")))
+    size = int(seed.values.get("image_size", world.space.image_size))
     if "image_size" in seed.follow:
         size = looks.image_size() or size
         seed = seed.model_copy(update={"values": {**seed.values, "image_size": size}})

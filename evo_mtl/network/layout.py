@@ -15,9 +15,9 @@ class TrunkLayout:
     """Facts of a trunk that need no weights.
 
     Attributes:
-        name: timm's name.
+        name: Its name.
         cut: How finely it is cut.
-        kind: ``"conv"`` or ``"token"``.
+        kind: ``"conv"``, ``"token"`` or ``"vector"``.
         num_prefix_tokens: Tokens before the patches.
         channels: Feature channels behind each stage.
         group_ends: Stages that end a group.

@@ -52,6 +52,10 @@ def pool(activation: Activation, grid: int, num_prefix_tokens: int = 0) -> torch
         TrunkError: Patch tokens do not form a square and ``grid`` is above 1.
     """
     x = main_tensor(activation).float()
+    if x.ndim == 2:
+        if grid > 1:
+            raise TrunkError(f"vectors have no {grid} x {grid} grid to be pooled to")
+        return x.contiguous()
     if x.ndim == 3:
         x = x[:, num_prefix_tokens:]
         if grid == 1:

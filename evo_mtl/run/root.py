@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from evo_mtl.archive.store import ComponentStore
+from evo_mtl.errors import TrunkError
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.space import SearchSpace, TrunkChoice, TrunkFacts
 from evo_mtl.network.components import stored
 from evo_mtl.network.cost import stage_parameters
 from evo_mtl.network.layout import TrunkLayout, layout_from_json
-from evo_mtl.network.trunks import Trunk, build_trunk
+from evo_mtl.network.trunks import Trunk, build_trunk, trunk_name
+from evo_mtl.streams.raw import IMAGES, Form
+
+SOME_WIDTH = 64
+"""Numbers a row where no data say how many."""
 
 DRAFT = "draft"
 """Stands for the digest of what is in no run: a root that was not written, a space that nobody wrote down."""
@@ -62,28 +67,35 @@ def layout_of(trunk: Trunk) -> TrunkLayout:
     )
 
 
-def draft_root(space: SearchSpace) -> Root:
+def draft_root(space: SearchSpace, form: Form | None = None) -> Root:
     """The root of a space as it would be, nothing written: its components go by the names of its stages.
 
+    Args:
+        space: Says which trunk.
+        form: Of the examples; as the trunk's usually are, when ``None``.
+
     Raises:
-        TrunkError: The trunk or its weights cannot be had.
+        TrunkError: The trunk or its weights cannot be had, or it cannot read the examples.
     """
-    layout = layout_of(_trunk(space.trunk))
+    layout = layout_of(_trunk(space.trunk, form))
     return Root(space.digest(), layout, _facts(DRAFT, layout, layout.stage_names))
 
 
-def write_root(choice: TrunkChoice, store: ComponentStore, space: str = DRAFT) -> dict[str, Any]:
-    """Writes every stage of a pretrained trunk; returns the payload of the ``root`` event.
+def write_root(
+    choice: TrunkChoice, store: ComponentStore, space: str = DRAFT, form: Form | None = None
+) -> dict[str, Any]:
+    """Writes every stage of a trunk; returns the payload of the ``root`` event.
 
     Args:
         choice: Of the trunk.
         store: Where its components go.
         space: Digest of the search space that chose it.
+        form: Of the examples; as the trunk's usually are, when ``None``.
 
     Raises:
-        TrunkError: The trunk or its weights cannot be had.
+        TrunkError: The trunk or its weights cannot be had, or it cannot read the examples.
     """
-    trunk = _trunk(choice)
+    trunk = _trunk(choice, form)
     layout = layout_of(trunk)
     components = [
         store.write(*stored(stage.state_dict(), layout.stage_spec(i), choice.dtype))
@@ -103,8 +115,12 @@ def read_root(payload: Mapping[str, Any]) -> Root:
     return Root(payload["space"], layout, _facts(payload["root"], layout, payload["components"]))
 
 
-def _trunk(choice: TrunkChoice) -> Trunk:
-    return build_trunk(choice.name, choice.weights, choice.cut)
+def _trunk(choice: TrunkChoice, form: Form | None) -> Trunk:
+    form = form or (IMAGES if choice.input == IMAGES.kind else Form(choice.input, SOME_WIDTH))
+    trunk = build_trunk(trunk_name(choice.name, form), choice.weights, choice.cut)
+    if trunk.input.kind != choice.input:
+        raise TrunkError(f"trunk.input: trunk {choice.name} reads {trunk.input.kind}, not {choice.input}")
+    return trunk
 
 
 def _facts(root: str, layout: TrunkLayout, components: Sequence[str]) -> TrunkFacts:

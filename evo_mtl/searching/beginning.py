@@ -10,13 +10,15 @@ from evo_mtl.archive.snapshot import Archive
 from evo_mtl.archive.state import ArchiveState
 from evo_mtl.documents import parse_yaml
 from evo_mtl.engines.workbench import set_threads
-from evo_mtl.errors import DataError, RunError
+from evo_mtl.errors import DataError, RunError, TrunkError
 from evo_mtl.files import digest, write_atomic
+from evo_mtl.network.trunks import trunk_name
 from evo_mtl.run.config import RunConfig, grown, to_yaml
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.opened import Opened, read_opened, write_opened
 from evo_mtl.searching.checks import check_device, check_images, check_root
 from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.raw import Form
 from evo_mtl.streams.stamps import stamp
 from evo_mtl.streams.task import Task, open_task, refuse_untrusted
 
@@ -30,12 +32,14 @@ class Planned:
         digest: Of its data.
         stamp: Of its files while they were read; ``None`` where it does not vouch for them.
         opened: The task, where it was kept open.
+        form: Of its examples; ``None`` where they were not opened.
     """
 
     config: TaskConfig
     digest: str
     stamp: str | None
     opened: Task | None = None
+    form: Form | None = None
 
     def open(self, trust_python: bool) -> Task:
         """The task. Raises ``DataError`` when its data are no longer what was checked."""
@@ -75,11 +79,25 @@ def checked(
         done = state.answered.get(task.name, {}).get("digest") == planned.digest
         tasks.append(planned if first and not done else replace(planned, opened=None))
         first = first and done
-    is_there = any(root["space"] == config.space.digest() for root in state.roots.values())
-    if not is_there and not all(task.name in state.tasks for task in config.stream.tasks):
-        set_threads(config.threads)
-        check_root(config.space)
+    _check_roots(config, tasks, state)
     return tasks
+
+
+def _check_roots(config: RunConfig, tasks: Sequence[Planned], state: ArchiveState) -> None:
+    """Raises ``InputError`` where a task to be searched cannot stand on the space's trunk."""
+    known = {(root["space"], root["layout"]["name"]) for root in state.roots.values()}
+    for planned in tasks:
+        before = state.tasks.get(planned.config.name, {}).get("digest")
+        if planned.form is None or before == planned.digest:
+            continue
+        try:
+            name = trunk_name(config.space.trunk.name, planned.form)
+            if (config.space.digest(), name) not in known:
+                set_threads(config.threads)
+                check_root(config.space, planned.form)
+                known.add((config.space.digest(), name))
+        except TrunkError as error:
+            raise TrunkError(error.message, f"task {planned.config.name}") from None
 
 
 def _planned(
@@ -107,7 +125,9 @@ def _planned(
             )
         check_images(task)
     sure = before is not None and before.settled and stamp(config) == before
-    return Planned(config, task.digest, before.digest if before is not None and sure else None, task)
+    return Planned(
+        config, task.digest, before.digest if before is not None and sure else None, task, task.form
+    )
 
 
 def continued(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFolder) -> RunConfig:

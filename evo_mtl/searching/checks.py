@@ -11,6 +11,7 @@ from evo_mtl.errors import InputError
 from evo_mtl.genome.space import SearchSpace, check_against_trunk
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.root import Root, draft_root
+from evo_mtl.streams.raw import Form
 from evo_mtl.streams.task import Split, Task
 from evo_mtl.training.arrays import check_cache_folder
 
@@ -42,14 +43,18 @@ def check_device(device: str) -> None:
         raise InputError("torch finds no CUDA device here; use cpu", "--device cuda")
 
 
-def check_root(space: SearchSpace) -> Root:
+def check_root(space: SearchSpace, form: Form | None = None) -> Root:
     """The root of a space as it would be.
+
+    Args:
+        space: Says which trunk.
+        form: Of the examples; as the trunk reads them mostly, when ``None``.
 
     Raises:
         TrunkError: The trunk or its weights cannot be had.
         ConfigError: The space asks for stages that the trunk has not.
     """
-    root = draft_root(space)
+    root = draft_root(space, form)
     check_against_trunk(space, root.facts, f"search space {space.name}")
     return root
 
@@ -66,7 +71,7 @@ def check_images(task: Task) -> None:
 
 def _decode(split: Split) -> None:
     def look(index: int) -> None:
-        split.images[index]
+        split.examples[index]
 
     with ThreadPoolExecutor(THREADS) as pool:
         for _ in pool.map(look, range(len(split))):

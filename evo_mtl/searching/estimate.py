@@ -63,9 +63,11 @@ def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str
     tasks = [open_task(task, trust_python=True) for task in config.stream.tasks if task.name not in archived]
     for task in tasks:
         check_images(task)
-    here = check_root(config.space)
+    here = check_root(config.space, tasks[0].form if tasks else None)
     rate = multiply_adds_per_second(config, here.layout) * min(workers, os.cpu_count() or 1)
-    rows = [_task_row(task, done.get(task.name, 0), config, _root(task, state, here), rate) for task in tasks]
+    rows = [
+        _task_row(task, done.get(task.name, 0), config, _root(task, config, state), rate) for task in tasks
+    ]
     return {
         "run": str(folder.path),
         "space": config.space.name,
@@ -84,10 +86,10 @@ def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str
     }
 
 
-def _root(task: Task, state: ArchiveState, here: Root) -> Root:
+def _root(task: Task, config: RunConfig, state: ArchiveState) -> Root:
     """What a task is searched on: that of the space asked for, if it is new."""
     known = state.tasks.get(task.name)
-    return here if known is None else read_root(state.roots[known["root"]])
+    return check_root(config.space, task.form) if known is None else read_root(state.roots[known["root"]])
 
 
 def _task_row(task: Task, done: int, config: RunConfig, root: Root, rate: float) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def planned_work(
         num_validation=len(task.validation),
         num_classes=len(task.classes),
         users=Counter(facts.components),
-        image_size=int(space.default("image_size")),
+        image_size=space.image_size,
         validations=space.validations,
         uncounted=uncounted(space, facts),
         folds=space.folds(len(task.validation), pass_),
@@ -153,26 +155,26 @@ def _equally_good(candidate: Candidate, pricing: Pricing, space: SearchSpace) ->
 def multiply_adds_per_second(config: RunConfig, layout: TrunkLayout) -> float:
     """Speed of a short burst of training the whole trunk, counted as multiply-adds are planned."""
     set_threads(config.threads)
-    size = int(config.space.default("image_size"))
+    size = config.space.image_size
     device = torch.device(config.device)
     stages = [
         stage.to(device).to(memory_format=torch.channels_last).train().requires_grad_(True)
         for stage in stage_modules(layout.name, layout.cut)
     ]
-    images = torch.rand(BATCH, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
-    images = images.contiguous(memory_format=torch.channels_last)
-    _burst(stages, images)
+    source = layout.input.at(size)
+    first = source.first(torch.from_numpy(source.probes(BATCH)).to(device))
+    _burst(stages, first)
     start = time.perf_counter()
     for _ in range(IMAGES // BATCH):
-        _burst(stages, images)
+        _burst(stages, first)
     seconds = time.perf_counter() - start
     pricing = Pricing(layout, 1, 1, 2, {}, size, 1)
     return 3 * IMAGES * pricing.root()[1] / seconds
 
 
-def _burst(stages: list[torch.nn.Module], images: torch.Tensor) -> None:
+def _burst(stages: list[torch.nn.Module], first: torch.Tensor) -> None:
     """Forward and backward of a batch through every stage."""
-    activation = images
+    activation = first
     for stage in stages:
         activation = stage(activation)
     total = main_tensor(activation).float().mean()

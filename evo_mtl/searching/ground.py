@@ -10,6 +10,7 @@ from evo_mtl.engines.workbench import BenchPlan, set_threads
 from evo_mtl.genome.space import SearchSpace, check_against_trunk
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
+from evo_mtl.network.inputs import plain_input
 from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
@@ -59,16 +60,27 @@ class Ground:
         self.archive.append(kind, **payload)
         self.state = self.archive.state
 
-    def root_for_new_tasks(self) -> Root:
-        """The root of the run's latest space; written now, where it has none yet."""
+    def root_for(self, task: Task) -> Root:
+        """The root that a task stands on as it arrives, or comes again with other data: its own where it has one.
+
+        Otherwise it is the root of the run's latest space for examples of the task's form; written now, where there
+        is none yet.
+        """
+        if task.name in self.state.tasks and self._fits(self.root_of(task.name), task):
+            return self.root_of(task.name)
         space = self.config.space
         for name, payload in self.state.roots.items():
-            if payload["space"] == space.digest():
+            if payload["space"] == space.digest() and self._fits(self._root(name), task):
                 return self._root(name)
-        payload = write_root(space.trunk, self.store, space.digest())
+        payload = write_root(space.trunk, self.store, space.digest(), task.form)
         check_against_trunk(space, read_root(payload).facts, space.name)
         self.commit("root", **payload)
         return self._root(payload["root"])
+
+    def _fits(self, root: Root, task: Task) -> bool:
+        """Whether a root reads a task's examples."""
+        form = plain_input(task.form)
+        return (root.layout.input.kind, root.layout.input.at(0).shape) == (form.kind, form.at(0).shape)
 
     def root_of(self, task: str) -> Root:
         """What a task that has arrived is searched on."""
@@ -94,7 +106,7 @@ class Ground:
             num_validation=len(task.validation),
             num_classes=len(task.classes),
             users=num_users(self.state, without=task.name),
-            image_size=int(space.default("image_size")),
+            image_size=space.image_size,
             validations=space.validations,
             uncounted=uncounted(space, root.facts),
             folds=space.folds(len(task.validation), pass_),

@@ -70,7 +70,7 @@ def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engi
     start = time.monotonic()
     known = ground.state.tasks.get(task.name)
     if known is None or known["digest"] != task.digest:
-        root = ground.root_for_new_tasks() if known is None else ground.root_of(task.name)
+        root = ground.root_for(task)
         ground.commit(
             "task",
             name=task.name,

@@ -10,10 +10,10 @@ from PIL import Image
 
 from evo_mtl.errors import DataError, InputError
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.images import open_image, resize, to_rgb
-from evo_mtl.streams.raw import Items, item_digest
+from evo_mtl.streams.images import Raw, open_image, resize
+from evo_mtl.streams.raw import IMAGES, Items, item_digest
 from evo_mtl.streams.sources import SOURCES
-from evo_mtl.streams.task import ItemImages, Split, Splits, open_splits
+from evo_mtl.streams.task import ItemExamples, Split, Splits, open_splits
 from evo_mtl.streams.views import GREY
 
 NEAR_RMS = 3.0
@@ -22,7 +22,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class SplitReport:
-    """Counts of one split: images, and images of the smallest and largest class."""
+    """Counts of one split: examples, and examples of the smallest and largest class."""
 
     count: int
     class_min: int
@@ -38,19 +38,23 @@ class TaskReport:
         source: Where its data come from.
         classes: Names.
         train: Counts; ``validation`` and ``test`` likewise. None when the data cannot be opened.
-        sizes: ``(height, width)`` smallest, median and largest, by area.
+        form: Kind of input that reads its examples: ``"pixels"`` or ``"vector"``.
+        width: Numbers a row; 0 for images.
+        sizes: ``(height, width)`` smallest, median and largest image, by area.
         colour_modes: How many images of each mode (L, RGB, ...).
-        exact_duplicates: Test images that are also in training or validation, pixel by pixel.
+        exact_duplicates: Test examples that are also in training or validation, number by number.
         near_duplicates: Test images whose 16 x 16 grey is within 3 levels (rms) of one there;
             exact ones included.
-        two_labels: Images that appear under two labels.
+        two_labels: Examples that appear under two labels.
         problems: One line each.
         stopping: The first of those that stop a search: data that cannot be opened, a broken
-            training or validation image.
+            training or validation example.
     """
 
     name: str
     source: str
+    form: str = IMAGES.kind
+    width: int = 0
     classes: tuple[str, ...] = ()
     train: SplitReport | None = None
     validation: SplitReport | None = None
@@ -83,7 +87,7 @@ def list_sources() -> tuple[SourceInfo, ...]:
 
 
 def check_task(config: TaskConfig) -> TaskReport:
-    """Decodes every image of a task and looks for what would spoil learning or its measurement.
+    """Decodes every example of a task and looks for what would spoil learning or its measurement.
 
     The task is the user's own: a function that its source names is called.
 
@@ -108,6 +112,8 @@ def check_task(config: TaskConfig) -> TaskReport:
     return TaskReport(
         name=config.name,
         source=config.source,
+        form=opened.form.kind,
+        width=opened.form.width,
         classes=opened.classes,
         train=_counts(opened, opened.train),
         validation=_counts(opened, opened.validation),
@@ -124,7 +130,7 @@ def check_task(config: TaskConfig) -> TaskReport:
 
 @dataclass(frozen=True)
 class _Look:
-    """What is kept of the images of a split: digests of pixels, ``(N, 256)`` grey, labels."""
+    """What is kept of the examples of a split: digests, labels, and of images ``(N, 256)`` grey."""
 
     digests: np.ndarray
     thumbs: np.ndarray
@@ -135,29 +141,33 @@ class _Look:
 
 
 def _look(split: Split) -> _Look:
-    assert isinstance(split.images, ItemImages)
-    items: Items = split.images.items
+    assert isinstance(split.examples, ItemExamples)
+    items: Items = split.examples.items
+    pictures = split.examples.form == IMAGES
     digests, thumbs, labels, sizes, modes, broken = [], [], [], [], [], []
     for i, label in enumerate(split.labels):
         try:
-            raw = items.raw(i)
-            image = to_rgb(raw, items.name(i))
+            example = split.examples[i]
         except DataError as error:
             broken.append(str(error))
             continue
-        if isinstance(raw, np.ndarray):
-            mode = "L" if raw.ndim == 2 else {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[raw.shape[2]]
-        else:
-            mode = raw.mode if isinstance(raw, Image.Image) else open_image(raw).mode
-        digests.append(item_digest(image).hex())
-        thumbs.append(resize(image, 16).reshape(256, 3) @ GREY)
+        digests.append(item_digest(example).hex())
         labels.append(int(label))
-        sizes.append((image.shape[0], image.shape[1]))
-        modes.append(mode)
+        if pictures:
+            thumbs.append(resize(example, 16).reshape(256, 3) @ GREY)
+            sizes.append((example.shape[0], example.shape[1]))
+            modes.append(_mode(items.raw(i)))
     stacked = np.array(thumbs, dtype=np.float32).reshape(-1, 256)
     return _Look(
         np.array(digests, dtype=str), stacked, np.array(labels, dtype=np.int64), sizes, modes, broken
     )
+
+
+def _mode(raw: Raw) -> str:
+    """PIL's name of an image's colours."""
+    if isinstance(raw, np.ndarray):
+        return "L" if raw.ndim == 2 else {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[raw.shape[2]]
+    return raw.mode if isinstance(raw, Image.Image) else open_image(raw).mode
 
 
 def _joined(looks: list[_Look]) -> _Look:
@@ -193,21 +203,21 @@ def _counts(opened: Splits, split: Split) -> SplitReport:
 
 
 def _problems(opened: Splits, broken: list[str], exact: int, near: int, two: int) -> tuple[str, ...]:
-    problems = broken[:SHOWN]
+    problems, noun = broken[:SHOWN], opened.form.noun
     if len(broken) > SHOWN:
-        problems.append(f"{len(broken) - SHOWN} more images are broken")
+        problems.append(f"{len(broken) - SHOWN} more {noun}s are broken")
     if exact:
-        problems.append(f"{exact} test images are also in training or validation")
+        problems.append(f"{exact} test {noun}s are also in training or validation")
     if near > exact:
-        problems.append(f"{near - exact} more test images are nearly equal to one in training or validation")
+        problems.append(f"{near - exact} more test {noun}s are nearly equal to one in training or validation")
     if two:
-        problems.append(f"{two} images appear under two labels")
+        problems.append(f"{two} {noun}s appear under two labels")
     for what, split in (("validation", opened.validation), ("test", opened.test)):
         counts = np.bincount(split.labels, minlength=len(opened.classes))
         missing = [name for name, count in zip(opened.classes, counts, strict=True) if count == 0]
         if missing:
             more = ", ..." if len(missing) > SHOWN else ""
             problems.append(
-                f"{len(missing)} classes have no {what} image: {', '.join(missing[:SHOWN])}{more}"
+                f"{len(missing)} classes have no {what} {noun}: {', '.join(missing[:SHOWN])}{more}"
             )
     return tuple(problems)

@@ -7,7 +7,6 @@ fault becomes a :class:`DataError` that names the image.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,24 +27,6 @@ MAX_FILE_BYTES = 256_000_000
 def is_image_file(name: str) -> bool:
     """Whether a file of that name is taken for an image."""
     return Path(name).suffix.lower() in SUFFIXES
-
-
-def image_files(paths: Iterable[str | Path]) -> Iterator[Path]:
-    """The files that paths name: files as given, folders by their image files at any depth, sorted.
-
-    Raises:
-        DataError: No such path, or a folder without an image.
-    """
-    for path in map(Path, paths):
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if is_image_file(p.name) and p.is_file())
-            if not found:
-                raise DataError("a folder without an image", path)
-            yield from found
-        elif path.exists():
-            yield path
-        else:
-            raise DataError("no such file or folder", path)
 
 
 def to_rgb(image: Raw, place: object = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:

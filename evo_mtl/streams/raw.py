@@ -17,8 +17,29 @@ from evo_mtl.files import read_file
 from evo_mtl.streams.images import MAX_FILE_BYTES, Raw
 
 
+@dataclass(frozen=True)
+class Form:
+    """What the examples of a task are.
+
+    Args:
+        kind: The kind of input that reads them: ``"pixels"`` or ``"vector"``.
+        width: Numbers a row; 0 for images, which may be of any sizes.
+    """
+
+    kind: str = "pixels"
+    width: int = 0
+
+    @property
+    def noun(self) -> str:
+        """What people call one of them."""
+        return {"pixels": "image", "vector": "row"}.get(self.kind, "example")
+
+
+IMAGES = Form()
+
+
 class Items(Protocol):
-    """Images that are not decoded yet."""
+    """Examples that are not decoded yet."""
 
     def __len__(self) -> int: ...
 
@@ -27,7 +48,7 @@ class Items(Protocol):
         ...
 
     def name(self, index: int) -> str:
-        """What a message calls this image."""
+        """What a message calls this example."""
         ...
 
     def take(self, indices: np.ndarray) -> Items:
@@ -58,6 +79,7 @@ class RawTask:
         validation: Given validation examples; if None, the task's own fraction is set aside.
         test_fraction: Used when ``test`` is None.
         place: Where the data are, for messages.
+        form: What the examples are.
     """
 
     classes: tuple[str, ...]
@@ -66,6 +88,7 @@ class RawTask:
     validation: RawSplit | None = None
     test_fraction: float = 0.2
     place: str | None = None
+    form: Form = IMAGES
 
 
 @dataclass(frozen=True)
@@ -159,30 +182,31 @@ class ZipItems:
 
 @dataclass(frozen=True)
 class ArrayItems:
-    """Images in memory: an array ``(N, H, W[, C])`` or a sequence of ``(H, W[, C])``."""
+    """Examples in memory: images ``(N, H, W[, C])``, a sequence of ``(H, W[, C])``, or rows ``(N, D)`` float32."""
 
-    images: np.ndarray | Sequence[np.ndarray]
+    arrays: np.ndarray | Sequence[np.ndarray]
     place: str
     numbers: np.ndarray | None = None
+    noun: str = IMAGES.noun
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.arrays)
 
     def raw(self, index: int) -> np.ndarray:
-        return self.images[index]
+        return self.arrays[index]
 
     def name(self, index: int) -> str:
-        return f"{self.place}: image {index if self.numbers is None else int(self.numbers[index])}"
+        return f"{self.place}: {self.noun} {index if self.numbers is None else int(self.numbers[index])}"
 
     def take(self, indices: np.ndarray) -> ArrayItems:
         numbers = np.arange(len(self)) if self.numbers is None else self.numbers
-        images = self.images
-        some: Any = images[indices] if isinstance(images, np.ndarray) else [images[i] for i in indices]
-        return ArrayItems(some, self.place, numbers[indices])
+        arrays = self.arrays
+        some: Any = arrays[indices] if isinstance(arrays, np.ndarray) else [arrays[i] for i in indices]
+        return ArrayItems(some, self.place, numbers[indices], self.noun)
 
 
 def item_digest(raw: Raw) -> bytes:
-    """32 bytes that name an image's content, wherever it is stored."""
+    """32 bytes that name an example's content, wherever it is stored."""
     if isinstance(raw, bytes):
         return hashlib.sha256(b"file\0" + raw).digest()
     kind = f"{raw.mode}" if isinstance(raw, Image.Image) else "array"

@@ -17,27 +17,28 @@ from evo_mtl.documents import is_text
 from evo_mtl.errors import ConfigError, DataError, InputError
 from evo_mtl.registry import suggestion
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.images import to_rgb
-from evo_mtl.streams.raw import Items, RawSplit, RawTask, Request, digests
+from evo_mtl.streams.decoding import DECODERS
+from evo_mtl.streams.raw import IMAGES, Form, Items, RawSplit, RawTask, Request, digests
 from evo_mtl.streams.sources import find_source
 from evo_mtl.streams.splitting import hold_out, limited
 
 
-class Images(Protocol):
-    """Images of any sizes, decoded when asked for."""
+class Examples(Protocol):
+    """Examples, decoded when asked for."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """``(H, W, 3)`` uint8."""
+        """``(H, W, 3)`` uint8, an image of any size; or ``(D,)`` float32, a row."""
         ...
 
 
 @dataclass(frozen=True)
-class ItemImages:
+class ItemExamples:
     """Decodes a source's items."""
 
     items: Items
+    form: Form
 
     def __len__(self) -> int:
         return len(self.items)
@@ -45,17 +46,17 @@ class ItemImages:
     def __getitem__(self, index: int) -> np.ndarray:
         if not 0 <= index < len(self.items):
             raise IndexError(index)
-        return to_rgb(self.items.raw(index), self.items.name(index))
+        return DECODERS.get(self.form.kind)(self.items.raw(index), self.items.name(index))
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images with labels ``(N,)`` int64; the order follows from the content alone.
+    """Examples with labels ``(N,)`` int64; the order follows from the content alone.
 
-    ``digest`` covers raw images, labels and class names, not where the images lie.
+    ``digest`` covers raw examples, labels and class names, not where they lie.
     """
 
-    images: Images
+    examples: Examples
     labels: np.ndarray
     digest: str
 
@@ -65,7 +66,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Task:
-    """What may be learned from. ``digest`` covers all three splits."""
+    """What may be learned from. ``digest`` covers all three splits; ``form`` says what its examples are."""
 
     name: str
     classes: tuple[str, ...]
@@ -73,6 +74,7 @@ class Task:
     train: Split
     validation: Split
     digest: str
+    form: Form = IMAGES
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Splits:
     validation: Split
     test: Split
     digest: str
+    form: Form = IMAGES
 
 
 def open_task(config: TaskConfig, trust_python: bool = False) -> Task:
@@ -99,29 +102,37 @@ def open_task(config: TaskConfig, trust_python: bool = False) -> Task:
             training images; or the source would run code that is not trusted.
     """
     opened = open_splits(config, trust_python)
-    return Task(config.name, opened.classes, config.metric, opened.train, opened.validation, opened.digest)
+    return Task(
+        config.name,
+        opened.classes,
+        config.metric,
+        opened.train,
+        opened.validation,
+        opened.digest,
+        opened.form,
+    )
 
 
 def with_validation(task: Task, places: Sequence[int]) -> Task:
     """The task with only some of its validation images; they keep their order."""
     split, chosen = task.validation, np.asarray(places, dtype=np.int64)
     content = hashlib.sha256(split.digest.encode() + chosen.tobytes())
-    part = Split(_Chosen(split.images, chosen), split.labels[chosen], content.hexdigest())
+    part = Split(_Chosen(split.examples, chosen), split.labels[chosen], content.hexdigest())
     return replace(task, validation=part)
 
 
 @dataclass(frozen=True)
 class _Chosen:
-    """Some of other images."""
+    """Some of other examples."""
 
-    images: Images
+    examples: Examples
     places: np.ndarray
 
     def __len__(self) -> int:
         return len(self.places)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return self.images[int(self.places[index])]
+        return self.examples[int(self.places[index])]
 
 
 def open_test(config: TaskConfig, trust_python: bool = False) -> Split:
@@ -158,15 +169,15 @@ def load_batch(split: Split, rows: Rows, threads: int = 2) -> np.ndarray:
 
 def load_batches(split: Split, rows: Sequence[Rows], threads: int = 2) -> list[np.ndarray]:
     """The same in several forms, each example decoded once."""
-    out = [np.empty((len(split.images), *each.shape), each.dtype) for each in rows]
+    out = [np.empty((len(split.examples), *each.shape), each.dtype) for each in rows]
 
     def load(index: int) -> None:
-        example = split.images[index]
+        example = split.examples[index]
         for each, array in zip(rows, out, strict=True):
             array[index] = each.row(example)
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for _ in pool.map(load, range(len(split.images))):
+        for _ in pool.map(load, range(len(split.examples))):
             pass
     return out
 
@@ -219,7 +230,7 @@ def open_splits(config: TaskConfig, trust_python: bool = False) -> Splits:
     else:
         test = _keyed(raw.test)
     validation = None if raw.validation is None else _keyed(raw.validation)
-    _check_counts(raw.classes, train, test, validation, place)
+    _check_counts(raw, train, test, validation, place)
     if config.limit is not None:
         try:
             train = _limit(train, config, "limit", floor=2)
@@ -231,9 +242,9 @@ def open_splits(config: TaskConfig, trust_python: bool = False) -> Splits:
         mask = hold_out(train.split.labels, train.keys, config.validation, config.seed, "validation")
         train, validation = train.take(~mask), train.take(mask)
 
-    sealed = [_sealed(part, raw.classes) for part in (train, validation, test)]
+    sealed = [_sealed(part, raw) for part in (train, validation, test)]
     whole = hashlib.sha256("".join(split.digest for split in sealed).encode()).hexdigest()
-    return Splits(raw.classes, sealed[0], sealed[1], sealed[2], whole)
+    return Splits(raw.classes, sealed[0], sealed[1], sealed[2], whole, raw.form)
 
 
 def _keyed(split: RawSplit) -> _Part:
@@ -249,15 +260,15 @@ def _limit(part: _Part, config: TaskConfig, purpose: str, floor: int = 0) -> _Pa
     return part.take(limited(part.split.labels, part.keys, config.limit, config.seed, purpose, floor))
 
 
-def _sealed(part: _Part, classes: Sequence[str]) -> Split:
+def _sealed(part: _Part, raw: RawTask) -> Split:
     digest = hashlib.sha256()
-    for name in classes:
+    for name in raw.classes:
         digest.update(name.encode() + b"\0")
     for key, label in zip(part.keys, part.split.labels, strict=True):
         digest.update(key + int(label).to_bytes(8, "little"))
     labels = part.split.labels.astype(np.int64)
     labels.flags.writeable = False
-    return Split(ItemImages(part.split.items), labels, digest.hexdigest())
+    return Split(ItemExamples(part.split.items, raw.form), labels, digest.hexdigest())
 
 
 def _only_classes(raw: RawTask, wanted: tuple[str, ...] | None, place: str) -> RawTask:
@@ -281,20 +292,20 @@ def _only_classes(raw: RawTask, wanted: tuple[str, ...] | None, place: str) -> R
     train = some(raw.train)
     if train is None:
         raise InputError("no training examples", place)
-    return RawTask(wanted, train, some(raw.test), some(raw.validation), raw.test_fraction, raw.place)
+    return replace(raw, classes=wanted, train=train, test=some(raw.test), validation=some(raw.validation))
 
 
-def _check_counts(
-    classes: Sequence[str], train: _Part, test: _Part, validation: _Part | None, place: object
-) -> None:
+def _check_counts(raw: RawTask, train: _Part, test: _Part, validation: _Part | None, place: object) -> None:
     parts = [("train", train), ("test", test)] + ([("validation", validation)] if validation else [])
-    counts = np.bincount(train.split.labels, minlength=len(classes))
-    for label, name in enumerate(classes):
+    counts, noun = np.bincount(train.split.labels, minlength=len(raw.classes)), raw.form.noun
+    for label, name in enumerate(raw.classes):
         if counts[label] == 0:
-            raise DataError(f"class {name!r} has no training image", place)
+            raise DataError(f"class {name!r} has no training {noun}", place)
         if counts[label] == 1:
             only = train.split.items.name(int(np.flatnonzero(train.split.labels == label)[0]))
-            raise DataError(f"class {name!r} has one training image ({only}); at least two are needed", place)
+            raise DataError(
+                f"class {name!r} has one training {noun} ({only}); at least two are needed", place
+            )
     for what, part in parts:
         if len(part.keys) == 0:
             raise DataError(f"the {what} split is empty", place)

@@ -92,7 +92,7 @@ def _simple_baselines(model: Model, cache: Path, trust_python: bool) -> list[Row
                 method=method,
                 task=task,
                 seed=0,
-                size=int(space.default("image_size")),
+                size=space.image_size,
                 trunk=space.trunk.name,
                 weights=space.trunk.weights,
                 grid="",

@@ -65,7 +65,7 @@ def _shape(genome: Genome, layout: TrunkLayout, num_classes: int) -> Hashable | 
     return (
         replace(route, nodes=nodes),
         tuple(map(canonical_json, opened)),
-        tuple(genome[name] for name in DATA_HYPERPARAMETERS),
+        tuple(genome.get(name, None) for name in DATA_HYPERPARAMETERS),
         batch,
         genome["epochs"],
         optimizer_kind(genome),

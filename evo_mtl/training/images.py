@@ -11,7 +11,7 @@ import numpy as np
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS
-from evo_mtl.network.inputs import Pixels
+from evo_mtl.network.inputs import plain_input
 from evo_mtl.streams.task import Split, Task, load_batches
 from evo_mtl.streams.views import view
 from evo_mtl.training.arrays import ArrayCache
@@ -38,7 +38,7 @@ class TaskImages:
         spent: Spent | None = None,
     ) -> None:
         self.task = task
-        self._input = Pixels(0, (), ())
+        self._input = plain_input(task.form)
         self._seed = seed
         self._cache = cache
         self._sizes = frozenset(sizes)

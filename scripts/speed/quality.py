@@ -204,7 +204,7 @@ def _searched(side: Side, stream: str, tasks: Sequence[TaskConfig], folder: Path
             num_validation=len(task.validation),
             num_classes=len(task.classes),
             users=dict.fromkeys(facts.components, 1),
-            image_size=int(space.default("image_size")),
+            image_size=space.image_size,
             validations=space.validations,
         )
         plan = BenchPlan(

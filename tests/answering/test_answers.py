@@ -67,7 +67,7 @@ def model(folder: Path) -> Model:
 
 def test_images(folder: Path, task: str) -> np.ndarray:
     config = next(t for t in read_stream(folder / "stream.yaml").tasks if t.name == task)
-    return np.stack([open_test(config).images[i] for i in range(40)])
+    return np.stack([open_test(config).examples[i] for i in range(40)])
 
 
 test_images.__test__ = False  # type: ignore[attr-defined]

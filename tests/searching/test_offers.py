@@ -144,7 +144,7 @@ def test_a_task_with_some_of_its_validation_images_has_those_and_another_digest(
     task = open_task(open_run(home / "run")[1].stream.tasks[0])
     part = with_validation(task, [4, 1])
     assert len(part.validation) == 2
-    assert np.array_equal(part.validation.images[0], task.validation.images[4])
+    assert np.array_equal(part.validation.examples[0], task.validation.examples[4])
     assert part.validation.labels.tolist() == task.validation.labels[[4, 1]].tolist()
     assert part.validation.digest != task.validation.digest
     assert part.train is task.train

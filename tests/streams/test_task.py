@@ -70,12 +70,12 @@ def test_a_task_reaches_no_test_image(tmp_path: Path) -> None:
     task, test = open_task(config(path)), open_test(config(path))
     assert len(test) == 4
     reachable = {
-        item_digest(split.images[i]) for split in (task.train, task.validation) for i in range(len(split))
+        item_digest(split.examples[i]) for split in (task.train, task.validation) for i in range(len(split))
     }
     assert len(reachable) == 16
-    assert not reachable & {item_digest(test.images[i]) for i in range(len(test))}
+    assert not reachable & {item_digest(test.examples[i]) for i in range(len(test))}
     with pytest.raises(IndexError):
-        task.train.images[len(task.train)]
+        task.train.examples[len(task.train)]
 
 
 def test_limit_caps_training_before_validation_and_test_and_keeps_classes(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from torch import Tensor, nn
 
+from evo_mtl.streams.raw import Form
+
 
 class Input(Protocol):
     """From examples to the first activation of a route: a frozen record, equal where all of it is.
@@ -15,6 +17,11 @@ class Input(Protocol):
     Of one set of examples there may be batches of several sizes; those of one size are the same for every
     input of a kind.
     """
+
+    @classmethod
+    def plain(cls, form: Form) -> Self:
+        """The input that reads examples of a form and normalises nothing."""
+        ...
 
     @property
     def kind(self) -> str:

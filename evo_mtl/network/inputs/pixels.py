@@ -14,6 +14,7 @@ from evo_mtl.errors import DataError
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.seeding import generator
 from evo_mtl.streams.images import resize, to_rgb
+from evo_mtl.streams.raw import Form
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Pixels:
     image_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    @classmethod
+    def plain(cls, form: Form) -> Pixels:
+        """Images whose size is still open."""
+        return cls(0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
     @property
     def size(self) -> int:

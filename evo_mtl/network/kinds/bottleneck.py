@@ -100,7 +100,7 @@ def _begin(module: nn.Module, generator: torch.Generator) -> None:
 
 
 KIND = Kind(
-    fields={"form": one_of("conv", "token"), "channels": CHANNELS, "width": whole(1, 2**20)},
+    fields={"form": one_of("conv", "token", "vector"), "channels": CHANNELS, "width": whole(1, 2**20)},
     make=_make,
     begin=_begin,
     together=Together(

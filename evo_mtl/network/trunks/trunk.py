@@ -1,50 +1,37 @@
-"""Trunks: pretrained timm models as a line of frozen stages."""
+"""What a trunk is: a line of frozen stages."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
-import timm
-import torch
-from timm.models import is_model, model_entrypoint
 from torch import nn
 
-from evo_mtl.errors import TrunkError, reason
-from evo_mtl.network.folding import foldable, mark
-from evo_mtl.network.inputs import Input, Pixels
-from evo_mtl.network.pooling import main_tensor
-from evo_mtl.network.trunks import weights as sources
-from evo_mtl.network.trunks.families import Piece, can_be_cut, cut_model
+from evo_mtl.errors import TrunkError
+from evo_mtl.network.inputs import Input
 from evo_mtl.registry import suggestion
-from evo_mtl.seeding import torch_seed
 
 CUTS = ("group", "block", "half")
-VIT_FILES = ("vision_transformer", "vision_transformer_hybrid", "deit")
 
 
 @dataclass(frozen=True)
 class Trunk:
     """A model cut into stages, in depth order.
 
-    The activation after the last stage is the feature map ``(B, C, H, W)`` or the token sequence
-    ``(B, N, C)`` before pooling and classifier.
+    The activation after the last stage is the feature map ``(B, C, H, W)``, the token sequence ``(B, N, C)``
+    or the vectors ``(B, C)`` before pooling and classifier.
 
     Attributes:
-        name: timm's name.
+        name: Its name in its family.
         weights: Where its weights came from.
         cut: ``"group"``, ``"block"`` or ``"half"``, from coarse to fine.
         stages: Modules from activation to activation, in eval mode, needing no gradient.
         stage_names: ``"stem"``, ``"blocks.0.0"``, ...
         channels: Feature channels of the main tensor after each stage.
         group_ends: Stages after which a group (one resolution or width) ends; taps by default.
-        kind: ``"conv"`` or ``"token"``.
+        kind: ``"conv"``, ``"token"`` or ``"vector"``: how its last activation is laid out.
         input: What it reads; the size of images is open.
         final_norm: The last stage that holds a norm, which mu2Net always clones (Gesmundo 2022).
-        num_prefix_tokens: Tokens before the patch tokens; 0 for ``"conv"``.
+        num_prefix_tokens: Tokens before the patch tokens; 0 where there are none.
     """
 
     name: str
@@ -60,156 +47,12 @@ class Trunk:
     num_prefix_tokens: int
 
 
-def build_trunk(name: str, weights: str, cut: str = "block") -> Trunk:
-    """A trunk with its weights; the same tensors each time.
-
-    Args:
-        name: A timm model of a family that can be cut: EfficientNet, MobileNetV2 and V3, ResNet,
-            ConvNeXt, ViT.
-        weights: ``timm``, ``torchvision``, ``package:NAME``, ``file:PATH`` or ``random``.
-        cut: How fine.
-
-    Raises:
-        TrunkError: Unknown name, a family that cannot be cut, or weights that cannot be had.
-    """
-    sources.check_source(weights)
-    _check_cut(cut)
-    model = _create(name, pretrained=weights == "timm")
-    if weights not in ("timm", "random"):
-        sources.load_weights(model, name.partition(".")[0], weights)
-    model.eval().requires_grad_(False)
-    pieces = cut_model(model, cut)
-    stages = tuple(piece.module.eval() for piece in pieces)
-    mark(stages)
-    outputs = _outputs(stages)
-    return Trunk(
-        name=name,
-        weights=weights,
-        cut=cut,
-        stages=stages,
-        stage_names=tuple(piece.name for piece in pieces),
-        channels=tuple(x.shape[1] if x.ndim == 4 else x.shape[2] for x in outputs),
-        group_ends=_group_ends(pieces),
-        kind="conv" if outputs[-1].ndim == 4 else "token",
-        input=Pixels(0, *_normalisation(model, weights)),
-        final_norm=max(i for i, stage in enumerate(stages) if _has_norm(stage)),
-        num_prefix_tokens=getattr(model, "num_prefix_tokens", 0),
-    )
-
-
-def stage_module(name: str, cut: str, index: int) -> nn.Module:
-    """A fresh module of one stage, to load a component's tensors into.
-
-    Its weights are unspecified. It is in eval mode and its parameters need no gradient. The model
-    is built once for each ``(name, cut)`` and kept, so further stages cost a copy each.
-
-    Raises:
-        TrunkError: No such trunk, cut or stage.
-    """
-    outlines = stage_outlines(name, cut)
-    outline = _at(index, outlines, name, cut)
-    if any(next(foldable(stage), None) for stage in outlines) or _computes_buffers(outline):
-        return copy.deepcopy(_skeleton(name, cut)[index])
-    # Nothing to be tried on real weights: however large the model, one stage is all that memory is asked for.
-    return copy.deepcopy(outline).to_empty(device="cpu")
-
-
-def stage_modules(name: str, cut: str) -> tuple[nn.Module, ...]:
-    """Fresh modules of all stages, as :func:`stage_module` gives each."""
-    return tuple(copy.deepcopy(stage) for stage in _skeleton(name, cut))
-
-
-def stage_outline(name: str, cut: str, index: int) -> nn.Module:
-    """A stage's module without storage, to read shapes from; as :func:`stage_module` otherwise."""
-    return copy.deepcopy(_at(index, stage_outlines(name, cut), name, cut))
-
-
-@lru_cache(maxsize=4)
-def stage_outlines(name: str, cut: str) -> tuple[nn.Module, ...]:
-    """Modules of all stages without storage; shared, to be left as they are."""
-    _check_cut(cut)
-    with torch.device("meta"):
-        model = _create(name, pretrained=False).eval().requires_grad_(False)
-        return tuple(piece.module.eval() for piece in cut_model(model, cut))
-
-
-def _computes_buffers(stage: nn.Module) -> bool:
-    """Whether it has buffers that its component does not store."""
-    return len(dict(stage.named_buffers())) > len(
-        stage.state_dict().keys() - dict(stage.named_parameters()).keys()
-    )
-
-
-def _at(index: int, stages: Sequence[nn.Module], name: str, cut: str) -> nn.Module:
-    if not 0 <= index < len(stages):
-        raise TrunkError(f"trunk {name} cut by {cut} has stages 0 to {len(stages) - 1}, not {index}")
-    return stages[index]
-
-
-@lru_cache(maxsize=4)
-def _skeleton(name: str, cut: str) -> tuple[nn.Module, ...]:
-    _check_cut(cut)
-    model = _create(name, pretrained=False).eval().requires_grad_(False)
-    stages = tuple(piece.module.eval() for piece in cut_model(model, cut))
-    mark(stages)
-    return stages
-
-
-def _check_cut(cut: str) -> None:
+def check_cut(cut: str) -> None:
+    """Raises ``TrunkError`` for an unknown cut."""
     if cut not in CUTS:
         raise TrunkError(f'unknown cut "{cut}"{suggestion(cut, CUTS)}; known: {", ".join(CUTS)}')
 
 
-def _create(name: str, pretrained: bool) -> nn.Module:
-    """timm's whole model, random if not pretrained; torch's global generator is left as it was."""
-    if not is_model(name):
-        raise TrunkError(f'timm knows no model "{name}"{suggestion(name, timm.list_models())}')
-    # Any image size, padded to whole patches; models of other files refuse these arguments.
-    is_vit = model_entrypoint(name).__module__.rpartition(".")[2] in VIT_FILES
-    options: dict[str, Any] = {"dynamic_img_size": True, "dynamic_img_pad": True} if is_vit else {}
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which would move the generators of accelerators too.
-        torch.default_generator.manual_seed(torch_seed(0, "trunk", name.partition(".")[0]))
-        try:
-            with sources.weights_only():
-                model = timm.create_model(name, pretrained=pretrained, **options)
-        # A download may fail in as many ways as there are libraries below; all mean the same to the user.
-        except Exception as error:
-            if pretrained:
-                raise sources.unreachable("timm", name, error) from error
-            raise TrunkError(f"timm cannot build {name}: {reason(error)}") from error
-    if not can_be_cut(model):
-        raise TrunkError(
-            f"{name} is a {type(model).__name__}, which cannot be cut into stages; "
-            "choose an EfficientNet, MobileNet, ResNet, ConvNeXt or ViT"
-        )
-    return model
-
-
-def _normalisation(model: Any, weights: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    if weights == "torchvision":
-        return sources.IMAGENET_MEAN, sources.IMAGENET_STD
-    settings = model.pretrained_cfg
-    mean = settings.get("mean", sources.IMAGENET_MEAN)
-    std = settings.get("std", sources.IMAGENET_STD)
-    return tuple(map(float, mean)), tuple(map(float, std))
-
-
-@torch.no_grad()
-def _outputs(stages: tuple[nn.Module, ...]) -> list[torch.Tensor]:
-    """The main tensor after each stage, for one small image."""
-    activation = torch.zeros(1, 3, 64, 64)
-    outputs = []
-    for stage in stages:
-        activation = stage(activation)
-        outputs.append(main_tensor(activation))
-    return outputs
-
-
-def _group_ends(pieces: list[Piece]) -> tuple[int, ...]:
-    last = {piece.group: index for index, piece in enumerate(pieces)}
-    return tuple(last.values())
-
-
-def _has_norm(stage: nn.Module) -> bool:
+def has_norm(stage: nn.Module) -> bool:
+    """Whether there is a norm in a stage."""
     return any("norm" in type(module).__name__.lower() for module in stage.modules())

@@ -9,54 +9,65 @@ import numpy as np
 
 from evo_mtl.errors import DataError
 from evo_mtl.registry import suggestion
-from evo_mtl.streams.raw import ArrayItems, RawSplit, RawTask
+from evo_mtl.streams.raw import IMAGES, ArrayItems, Form, RawSplit, RawTask
+from evo_mtl.streams.vectors import as_rows
 
 Labels = list[Any]
 
 
 def task_from_arrays(data: Mapping[str, Any], place: str) -> RawTask:
-    """A task from images and labels.
+    """A task from images or rows of numbers, and labels.
 
     Args:
-        data: ``train_images`` ``(N, H, W[, C])`` uint8 (or a sequence of ``(H, W[, C])``),
-            ``train_labels`` ``(N,)`` whole numbers or text; optionally ``test_images`` and ``test_labels``, and
-            ``classes`` (names; whole-number labels are then indices of them).
+        data: ``train_images`` ``(N, H, W[, C])`` uint8 (or a sequence of ``(H, W[, C])``), or
+            ``train_features`` ``(N, D)`` numbers; ``train_labels`` ``(N,)`` whole numbers or text;
+            optionally ``test_images`` or ``test_features`` and ``test_labels``, and ``classes`` (names;
+            whole-number labels are then indices of them).
         place: For messages.
 
     Raises:
         DataError: Something is missing or of another shape or type; names it.
     """
-    train_images, train_labels = _pair(data, "train_images", "train_labels", place)
-    given_test = [key for key in ("test_images", "test_labels") if data.get(key) is not None]
+    what = "features" if "train_features" in data else "images"
+    other = "images" if what == "features" else "features"
+    for key in (f"train_{other}", f"test_{other}"):
+        if data.get(key) is not None:
+            raise DataError(f"{key} beside train_{what}: a task has images or features", place)
+    train, train_labels = _pair(data, f"train_{what}", "train_labels", place)
+    given_test = [key for key in (f"test_{what}", "test_labels") if data.get(key) is not None]
     if len(given_test) == 1:
         raise DataError(f"{given_test[0]} is given without its partner", place)
-    test = _pair(data, "test_images", "test_labels", place) if given_test else None
+    test = _pair(data, f"test_{what}", "test_labels", place) if given_test else None
+    form = Form("vector", train.shape[1]) if what == "features" else IMAGES
+    if form.width and test is not None and test[0].shape[1] != form.width:
+        message = f"expected rows of {form.width} numbers as in train_features, met {test[0].shape[1]}"
+        raise DataError(message, f"{place}: test_features")
     classes, number = _classes(data.get("classes"), train_labels, place)
 
-    def split(images: Any, labels: Labels, what: str) -> RawSplit:
-        numbers = np.array([number(label, what) for label in labels], dtype=np.int64)
-        return RawSplit(ArrayItems(images, f"{place}: {what}"), numbers)
+    def split(arrays: Any, labels: Labels, which: str) -> RawSplit:
+        numbers = np.array([number(label, which) for label in labels], dtype=np.int64)
+        return RawSplit(ArrayItems(arrays, f"{place}: {which}", noun=form.noun), numbers)
 
     return RawTask(
         classes,
-        split(train_images, train_labels, "train"),
+        split(train, train_labels, "train"),
         None if test is None else split(*test, "test"),
         place=place,
+        form=form,
     )
 
 
-def _pair(data: Mapping[str, Any], images_key: str, labels_key: str, place: str) -> tuple[Any, Labels]:
-    for key in (images_key, labels_key):
+def _pair(data: Mapping[str, Any], key_of_arrays: str, labels_key: str, place: str) -> tuple[Any, Labels]:
+    for key in (key_of_arrays, labels_key):
         if data.get(key) is None:
             near = suggestion(key, list(data))
             raise DataError(f"{key!r} is missing{near}; met: {', '.join(data) or 'nothing'}", place)
-    images, labels = (
-        _images(data[images_key], f"{place}: {images_key}"),
-        _labels(data[labels_key], f"{place}: {labels_key}"),
-    )
-    if len(images) != len(labels):
-        raise DataError(f"{len(images)} {images_key} but {len(labels)} {labels_key}", place)
-    return images, labels
+    read = as_rows if key_of_arrays.endswith("_features") else _images
+    arrays = read(data[key_of_arrays], f"{place}: {key_of_arrays}")
+    labels = _labels(data[labels_key], f"{place}: {labels_key}")
+    if len(arrays) != len(labels):
+        raise DataError(f"{len(arrays)} {key_of_arrays} but {len(labels)} {labels_key}", place)
+    return arrays, labels
 
 
 def _images(images: Any, place: str) -> np.ndarray | Sequence[np.ndarray]:

@@ -1,4 +1,4 @@
-"""``npz:PATH``: arrays ``images`` (N, H, W[, C]) uint8 and ``labels`` (N,) in a NumPy .npz file."""
+"""``npz:PATH``: arrays ``images`` (N, H, W[, C]) uint8 or ``features`` (N, D), and ``labels`` (N,), in a .npz file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from evo_mtl.streams.sources.arrays import task_from_arrays
 MAX_BYTES = 32_000_000_000
 KEYS = {
     "images": "train_images",
+    "features": "train_features",
     "labels": "train_labels",
     "train_images": "train_images",
+    "train_features": "train_features",
     "train_labels": "train_labels",
     "test_images": "test_images",
+    "test_features": "test_features",
     "test_labels": "test_labels",
     "classes": "classes",
 }
@@ -46,9 +49,11 @@ def load(argument: str, request: Request) -> RawTask:
         raise
     except Exception as error:  # zipfile, zlib and NumPy each have their own for bytes that are no arrays
         raise DataError(f"not a readable .npz file: {reason(error)}", argument) from None
-    for key in ("images", "labels"):
-        if f"train_{key}" not in data:
-            raise DataError(f"no array {key!r}; met: {', '.join(data) or 'none'}", argument)
+    met = ", ".join(data) or "none"
+    if "train_images" not in data and "train_features" not in data:
+        raise DataError(f"no array 'images' or 'features'; met: {met}", argument)
+    if "train_labels" not in data:
+        raise DataError(f"no array 'labels'; met: {met}", argument)
     return task_from_arrays(data, argument)
 
 
@@ -66,4 +71,4 @@ def files(argument: str, request: Request) -> tuple[Path, ...]:
     return (Path(argument).expanduser(),)
 
 
-SOURCE = Source(load, "arrays images, labels in a NumPy .npz file", "PATH", files=files)
+SOURCE = Source(load, "arrays images (or features) and labels in a NumPy .npz file", "PATH", files=files)

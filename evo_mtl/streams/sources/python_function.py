@@ -12,7 +12,15 @@ from evo_mtl.registry import suggestion
 from evo_mtl.streams.raw import RawTask, Request, Source
 from evo_mtl.streams.sources.arrays import task_from_arrays
 
-KEYS = ("train_images", "train_labels", "test_images", "test_labels", "classes")
+KEYS = (
+    "train_images",
+    "train_features",
+    "train_labels",
+    "test_images",
+    "test_features",
+    "test_labels",
+    "classes",
+)
 
 
 def load(argument: str, request: Request) -> RawTask:
