@@ -92,12 +92,12 @@ def _check_roots(config: RunConfig, tasks: Sequence[Planned], state: ArchiveStat
             continue
         try:
             name = trunk_name(config.space.trunk.name, planned.form)
-            if (config.space.digest(), name) not in known:
-                set_threads(config.threads)
-                check_root(config.space, planned.form)
-                known.add((config.space.digest(), name))
         except TrunkError as error:
             raise TrunkError(error.message, f"task {planned.config.name}") from None
+        if (config.space.digest(), name) not in known:
+            set_threads(config.threads)
+            check_root(config.space, planned.form)
+            known.add((config.space.digest(), name))
 
 
 def _planned(
