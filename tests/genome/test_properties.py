@@ -52,6 +52,7 @@ def trunks(draw: st.DrawFn) -> TrunkFacts:
     num_stages = draw(st.integers(1, 9))
     ends = {num_stages - 1, *draw(subsets(list(range(num_stages))))}
     return TrunkFacts(
+        root=digest(b"root"),
         components=tuple(digest(f"stage {i}".encode()) for i in range(num_stages)),
         group_ends=tuple(sorted(ends)),
         final_norm=num_stages - 1,
