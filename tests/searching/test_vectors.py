@@ -215,7 +215,7 @@ def test_a_stopped_search_goes_on_to_the_same_journal(
 def test_what_workers_are_told_travels_as_plain_data(home: Path) -> None:
     config = made(home)
     with lock(RunFolder(home / "run").lock), begin(RunFolder(home / "run"), config) as archive:
-        ground = Ground(RunFolder(home / "run"), config, archive, silent, None, 2**20)
+        ground = Ground(RunFolder(home / "run"), config, archive, silent, None, 2**20, trust_python=False)
         plan = ground.plan(config.stream.tasks[2], open_task(config.stream.tasks[2]), 1)
     assert plan_from_json(json.loads(json.dumps(plan.to_json()))) == plan
     assert plan.layout.input == Vector(9)
