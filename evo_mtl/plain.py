@@ -30,7 +30,7 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 def plain(record: Any) -> Any:
     """A record as JSON values; :func:`restore` reads them back."""
-    return _adapter(type(record)).dump_python(record, mode="json")  # type: ignore[arg-type]
+    return _adapter(type(record)).dump_python(record, mode="json", by_alias=True)  # type: ignore[arg-type]
 
 
 def restore(kind: type[T], data: Any) -> T:
@@ -43,13 +43,19 @@ def restore(kind: type[T], data: Any) -> T:
     Raises:
         ValueError: They hold no such record: the dotted key, what was expected and what was met.
     """
+    return restore_json(kind, json.dumps(data, allow_nan=False))
+
+
+def restore_json(kind: type[T], raw: str | bytes) -> T:
+    """The record that a JSON text holds; see :func:`restore`."""
     try:
-        # as JSON: there a list may become a tuple while "12" still is no number
-        raw = json.dumps(data, allow_nan=False)
+        # read as JSON, where a list may become a tuple while "12" still is no number
         found: T = _reader(kind).validate_json(raw, strict=True, extra="forbid")  # type: ignore[arg-type]
         return found
     except ValidationError as error:
-        key, said = complaint(error, data)
+        if error.errors(include_url=False)[0]["type"] == "json_invalid":
+            raise ValueError("not JSON") from None
+        key, said = complaint(error, json.loads(raw))
         raise ValueError(f"{dotted(key)}: {said}" if key else said) from None
 
 

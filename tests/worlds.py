@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
-from evo_mtl.archive.journal import Event, read_journal
-from evo_mtl.archive.state import ArchiveState
 from evo_mtl.run.config import RunConfig, make_config
+from evo_mtl.run.events import Happened, history
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.progress import Progress, silent
+from evo_mtl.run.state import ArchiveState
 from evo_mtl.searching.runner import Options, run_search
 from evo_mtl.testing.worlds import write_space, write_stream
+
+E = TypeVar("E", bound=Happened)
 
 
 def config(home: Path, *names: str, seed: int = 0, overrides: tuple[str, ...] = ()) -> RunConfig:
@@ -30,6 +33,6 @@ def journal(run: Path) -> bytes:
     return RunFolder(run).journal.read_bytes()
 
 
-def events(run: Path, kind: str) -> list[Event]:
-    """Events of a kind, in order."""
-    return [event for event in read_journal(RunFolder(run).journal) if event.kind == kind]
+def events(run: Path, kind: type[E]) -> list[E]:
+    """What happened of a kind, in order."""
+    return [one for one in history(RunFolder(run).journal) if isinstance(one, kind)]

@@ -11,6 +11,7 @@ import numpy as np
 from evo_mtl.answering.model import Model, load
 from evo_mtl.errors import RunError
 from evo_mtl.network.kinds.kind import num_parameters
+from evo_mtl.plain import plain
 from evo_mtl.run.asked import check_task_id, with_data
 from evo_mtl.run.root import read_root
 from evo_mtl.streams.config import TaskConfig
@@ -61,7 +62,7 @@ def evaluate(
         row, loss = _evaluate_task(model, config, split, trust_python)
         rows.append(row)
         losses.append(loss)
-        chosen.append(row[model.state.answered[config.name]["metric"]])
+        chosen.append(row[model.state.answered[config.name].brief.metric])
     return {
         "run": model.place.name,
         "split": split,
@@ -81,32 +82,31 @@ def _evaluate_task(
     """The row of a task, and how much of its validation quality is lost."""
     splits = open_splits(config, trust_python)
     name = config.name
-    known, event = model.state.answered[name], model.state.routes[name]
-    if splits.digest != known["digest"]:
+    known, answer = model.state.answered[name].brief, model.state.answer(name)
+    if splits.digest != known.digest:
         raise RunError(f"the data of task {name!r} is not what it was searched on", model.place)
     validation = _logits(model, name, splits.validation)
-    now = metrics.score(known["metric"], validation.argmax(1), splits.validation.labels)
+    now = metrics.score(known.metric, validation.argmax(1), splits.validation.labels)
     images = splits.validation if split == "validation" else splits.test
     logits = validation if split == "validation" else _logits(model, name, images)
-    answers, cost = logits.argmax(1), event["cost"]
+    answers, told, pooled = logits.argmax(1), answer.told, answer.way.pooled
     row = {
         "name": name,
         "accuracy": metrics.accuracy(answers, images.labels),
         "balanced_accuracy": metrics.balanced_accuracy(answers, images.labels),
-        "metric": known["metric"],
+        "metric": known.metric,
         "num_examples": len(images),
-        "validation_quality": event["quality"],
-        "corrected": event.get("corrected"),
-        "pooled": event.get("pooled"),
+        "validation_quality": told.quality,
+        "corrected": answer.corrected and plain(answer.corrected),
+        "pooled": pooled and plain(pooled),
         "expected_calibration_error": metrics.expected_calibration_error(softmax(logits, 1.0), images.labels),
-        "logits_unchanged": model.fingerprint(name) == event["fingerprint"],
+        "logits_unchanged": model.fingerprint(name) == answer.fingerprint,
         "route": list(model.route(name).components),
-        "active_parameters": cost["active_parameters"],
-        "added_parameters": cost["added_parameters"],
-        "multiply_adds": cost["inference"],
+        "active_parameters": told.cost.active_parameters,
+        "added_parameters": told.cost.added_parameters,
+        "multiply_adds": told.cost.inference,
     }
-    pooled = event.get("pooled")
-    return row, (pooled["validation"] if pooled else event["quality"]) - now
+    return row, (told.quality if pooled is None else pooled.validation) - now
 
 
 def _logits(model: Model, name: str, split: Split) -> np.ndarray:
@@ -123,7 +123,7 @@ def trunk_parameters(model: Model) -> int:
 def total_parameters(model: Model) -> int:
     """Parameters of the whole network: of every component that a root trunk or a route has, once."""
     if not model.state.replaced:
-        added = sum(event["cost"]["added_parameters"] for event in model.state.routes.values())
+        added = sum(stored.brief.cost.added_parameters for stored in model.state.routes.values())
         return trunk_parameters(model) + added
     # Of a route that was replaced, others may still use parts; no route says that it added them.
     components = {*model.state.users, *model.state.root_components}

@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evo_mtl.archive.state import ArchiveState
 from evo_mtl.engines.workbench import set_threads
-from evo_mtl.errors import DataError, InputError, RunError
+from evo_mtl.errors import CorruptionError, DataError, InputError, RunError
 from evo_mtl.files import digest
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import CHUNK, SharedRoutes, apply, walk
 from evo_mtl.network.inputs import Input
-from evo_mtl.network.route import INPUT, Route, route_from_json
+from evo_mtl.network.route import INPUT, Route
 from evo_mtl.run.asked import check_archived
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import open_run
 from evo_mtl.run.root import Root, read_root
+from evo_mtl.run.state import ArchiveState
 from evo_mtl.training.calibration import apply as softmax
 
 
@@ -77,7 +77,7 @@ class Model:
     def classes(self, task: str) -> tuple[str, ...]:
         """Names of a task's classes, in the order of the logits."""
         self.route(task)
-        return tuple(self.state.answered[task]["classes"])
+        return self.state.classes(task)
 
     def route(self, task: str) -> Route:
         """A task's route.
@@ -87,13 +87,13 @@ class Model:
         """
         check_archived(task, self.state, self.config, self.place)
         if task not in self._routes:
-            self._routes[task] = route_from_json(self.state.routes[task]["route"])
+            self._routes[task] = self.state.answer(task).way.route
         return self._routes[task]
 
     def root(self, task: str) -> Root:
         """The trunk that a task's route stands on."""
         self.route(task)
-        return read_root(self.state.roots[self.state.answered[task]["root"]])
+        return read_root(self.state.roots[self.state.answered[task].brief.root])
 
     def input_of(self, tasks: Sequence[str]) -> Input:
         """The input of the first of some tasks that read the same examples.
@@ -143,6 +143,9 @@ class Model:
         found: list[Prediction] = []
         for task, logits in zip(tasks, self.logits(plain, tasks), strict=True):
             classes = self.classes(task)
+            if logits.shape[1] != len(classes):
+                said = f"task {task!r} has {len(classes)} classes, its head {logits.shape[1]}"
+                raise CorruptionError(said, self.place)
             probabilities = softmax(logits.numpy(), 1.0)
             labels = tuple(classes[k] for k in probabilities.argmax(1))
             found.append(Prediction(task, classes, labels, probabilities))

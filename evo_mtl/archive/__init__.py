@@ -1,8 +1,7 @@
 """What a run remembers: bytes on disk, and what they say.
 
 * ``journal``: every event of a run, one a line, chained by digests; the commit point is the last line.
-* ``state``: the journal's events folded into tasks, unfinished generations and routes; ``records``: their
-  payloads, read when asked for; ``snapshot``: both opened without reading all of it again.
+* ``lines``: lines of it that are read when they are asked for.
 * ``store``: components by the digest of their bytes; ``encoding``: those bytes.
 * ``timings``: clock readings, kept apart from the journal.
 
@@ -10,14 +9,10 @@ Nothing here knows genomes, networks or search. Importing it does not import tor
 """
 
 from evo_mtl.archive.journal import Event, Journal, read_journal
-from evo_mtl.archive.snapshot import Archive, read_state
-from evo_mtl.archive.state import ArchiveState, replay
 from evo_mtl.archive.store import ComponentStore, Problem, UnknownComponentError, verify_components
 from evo_mtl.archive.timings import append_timing, read_timings
 
 __all__ = [
-    "Archive",
-    "ArchiveState",
     "ComponentStore",
     "Event",
     "Journal",
@@ -25,8 +20,6 @@ __all__ = [
     "UnknownComponentError",
     "append_timing",
     "read_journal",
-    "read_state",
     "read_timings",
-    "replay",
     "verify_components",
 ]

@@ -1,6 +1,6 @@
 """The journal: everything a run has decided, one event a line, chained by digests.
 
-Each line is canonical JSON: ``{"check": …, "format": 1, "index": n, "kind": …, "previous": …, …payload}``.
+Each line is canonical JSON: ``{"check": …, "format": 2, "index": n, "kind": …, "previous": …, …payload}``.
 ``check`` is the SHA-256 of the line without it, ``previous`` the ``check`` of the line before (64 zeros
 at first), so that a changed, lost or moved line is found and named. The commit point is the last line
 that ends in a newline. What a crash leaves after it (a line without its newline, or with holes of NUL
@@ -30,7 +30,7 @@ from evo_mtl.files import (
     truncate_durably,
 )
 
-FORMAT = 1
+FORMAT = 2
 FIRST = "0" * 64
 _RESERVED = frozenset({"check", "format", "index", "kind", "previous"})
 
@@ -229,7 +229,7 @@ def parse_line(
     except (ValueError, RecursionError):
         raise CorruptionError(f"{place}: this line is not what was written") from None
     if body.get("format") != FORMAT:
-        raise RunError(f"journal format {body.get('format')!r}; this version reads format {FORMAT}", place)
+        raise RunError(_other_format(body.get("format")), place)
     if body.get("index") != index or previous not in (None, body.get("previous")):
         raise CorruptionError(f"{place}: this line does not follow the one before it (lost or moved lines)")
     kind = body.get("kind")
@@ -237,3 +237,9 @@ def parse_line(
         raise CorruptionError(f"{place}: this line has no kind")
     payload = {name: value for name, value in body.items() if name not in _RESERVED}
     return Event(index, kind, payload, check, span)
+
+
+def _other_format(met: object) -> str:
+    if met == 1:
+        return "this run was written by evo-mtl 0.1; this version does not read it"
+    return f"journal format {met!r}; this version reads format {FORMAT}"

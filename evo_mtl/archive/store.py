@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evo_mtl.archive import encoding
-from evo_mtl.errors import CorruptionError, EvoMtlError
+from evo_mtl.errors import CorruptionError
 from evo_mtl.files import (
     check_own,
     digest,
@@ -34,7 +34,7 @@ Check = Callable[[Mapping[str, Any], Mapping[str, Sequence[int]]], None]
 """Given a component's spec and the shapes of its tensors; raises ``ValueError``."""
 
 
-class UnknownComponentError(EvoMtlError):
+class UnknownComponentError(CorruptionError):
     """The store holds no component of that digest."""
 
 

@@ -57,7 +57,7 @@ def offer_text(row: Mapping[str, Any]) -> str:
     if row["p"] is None:
         return f"{row['task']}: nothing that could be offered on the routes of {', '.join(row['newer'])}"
     return (
-        f"{row['task']}: on the route of {row['line'].removeprefix('task:')} {row['new']:.4f} instead of "
+        f"{row['task']}: on the route of {row['line']} {row['new']:.4f} instead of "
         f"{row['old']:.4f} on {row['num_examples']} images held back ({row['won']} won, {row['lost']} lost), "
         f"p {row['p']:.2g}: {'taken' if row['taken'] else 'not taken'}"
     )

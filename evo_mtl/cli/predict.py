@@ -38,7 +38,7 @@ def predict(
     folder, config, state = open_run(run)
     first = to_answer(task, state, config, folder.path)[0]
     next(
-        example_files(images, state.routes[first]["route"]["input"]["kind"])
+        example_files(images, state.answer(first).way.route.input.kind)
     )  # what is wrong with the run and with names is said before torch is loaded
     from evo_mtl.answering.prediction import predict as predict_files
 

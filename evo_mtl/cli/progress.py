@@ -173,7 +173,7 @@ def looked(event: Looked) -> str:
     """What cheap looks said, in words."""
     text = f"{event.count} looks: ridge heads reach {event.quality:.4f}, best at {event.image_size} px"
     if event.parent:
-        text += f", more on the stages of {event.parent.removeprefix('task:')}"
+        text += f", more on the stages of {event.parent.task}"
     return f"{text}, from the journal" if event.replayed else f"{text}, {event.seconds:.1f} s"
 
 

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 from evo_mtl.errors import CandidateError
-from evo_mtl.evolution.candidate import Candidate, candidate_from_json
+from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.copies import Copies, copies_for
 from evo_mtl.evolution.looks import LookRequest
-from evo_mtl.genome.genome import Genome, genome_from_json
-from evo_mtl.plain import plain
+from evo_mtl.genome.genome import Genome
+from evo_mtl.plain import plain, restore
 from evo_mtl.training.cross_validation import try_pooled
 from evo_mtl.training.looks import describe, do_look
 from evo_mtl.training.passes import Pass, do_pass
@@ -32,14 +32,14 @@ def trial_job(
         bars: For each of them what it must reach at each validation, or be given up; none if left out.
         copies: Of components they start from, where the task's candidates are cross-validated.
     """
-    data = [candidate.to_json() for candidate in candidates]
+    data = [plain(candidate) for candidate in candidates]
     job = {"kind": "trial", "candidates": data, "bars": [list(each) for each in bars]}
     return job if copies is None else {**job, "copies": copies_for(candidates, copies)}
 
 
 def pass_job(one: Pass, candidates: Sequence[Candidate]) -> Job:
     """A pass of one set of pixels through frozen stages; its candidates are named by index. Gives nothing."""
-    read = [candidates[place].to_json() for place in one.places]
+    read = [plain(candidates[place]) for place in one.places]
     return {"kind": "pass", "view": one.view, "share": one.share, "candidates": read}
 
 
@@ -47,15 +47,14 @@ def look_job(request: LookRequest, max_images: int) -> Job:
     """A look before anything is trained. Gives what it said, or nothing where it is impossible."""
     return {
         "kind": "look",
-        "parent": request.parent,
-        "genome": request.genome.to_json(),
+        "request": plain(request),
         "max_images": max_images,
     }
 
 
 def describe_job(genome: Genome, max_images: int) -> Job:
     """The task's descriptor from the root trunk. Gives text, or nothing where it is impossible."""
-    return {"kind": "describe", "genome": genome.to_json(), "max_images": max_images}
+    return {"kind": "describe", "genome": plain(genome), "max_images": max_images}
 
 
 def do(job: Job, bench: Bench) -> Any:
@@ -79,20 +78,20 @@ def _pass(job: Job, bench: Bench) -> Any:
 
 
 def _look(job: Job, bench: Bench) -> Any:
-    request = LookRequest(job["parent"], genome_from_json(job["genome"]))
+    request = restore(LookRequest, job["request"])
     with contextlib.suppress(CandidateError), forgiving_memory():
-        return do_look(request, job["max_images"], bench).to_json()
+        return plain(do_look(request, job["max_images"], bench))
     return None
 
 
 def _describe(job: Job, bench: Bench) -> Any:
     with contextlib.suppress(CandidateError), forgiving_memory():
-        return describe(genome_from_json(job["genome"]), job["max_images"], bench)
+        return describe(restore(Genome, job["genome"]), job["max_images"], bench)
     return None
 
 
 def _candidates(job: Job) -> list[Candidate]:
-    return [candidate_from_json(data) for data in job["candidates"]]
+    return [restore(Candidate, data) for data in job["candidates"]]
 
 
 _WORK: Mapping[str, Callable[[Job, Bench], Any]] = MappingProxyType(

@@ -17,7 +17,8 @@ from evo_mtl.engines.jobs import Job, do
 from evo_mtl.errors import DataError
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
-from evo_mtl.network.layout import TrunkLayout, layout_from_json
+from evo_mtl.network.layout import TrunkLayout
+from evo_mtl.plain import plain, restore
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import open_task, with_validation
 from evo_mtl.training.arrays import ArrayCache
@@ -68,7 +69,7 @@ class BenchPlan:
         """Plain data; :func:`plan_from_json` reads it back."""
         return {
             **{name: getattr(self, name) for name in self.__dataclass_fields__},
-            "layout": self.layout.to_json(),
+            "layout": plain(self.layout),
             "task": self.task.model_dump(mode="json"),
         }
 
@@ -76,7 +77,7 @@ class BenchPlan:
 def plan_from_json(data: Mapping[str, Any]) -> BenchPlan:
     """Reads what :meth:`BenchPlan.to_json` wrote."""
     changes = {
-        "layout": layout_from_json(data["layout"]),
+        "layout": restore(TrunkLayout, data["layout"]),
         "task": TaskConfig.model_validate(data["task"], strict=False),
         "sizes": tuple(data["sizes"]),
         "validation": None if data["validation"] is None else tuple(data["validation"]),

@@ -60,7 +60,7 @@ def within(cost: Cost, limits: Limits) -> bool:
 def require_within(candidates: Sequence[Candidate], costs: CostModel, limits: Limits, place: object) -> None:
     """Raises ``ConfigError`` if no candidate keeps the limits; the message tells the one that comes nearest."""
     worst = [
-        (max(exceeded(costs.cost(one.genome), limits), key=_times, default=None), one.origin)
+        (max(exceeded(costs.cost(one.genome), limits), key=_times, default=None), str(one.origin))
         for one in candidates
     ]
     broken = [(found, origin) for found, origin in worst if found is not None]

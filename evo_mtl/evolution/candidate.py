@@ -4,45 +4,110 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Protocol
+
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from evo_mtl.evolution.outcome import Notes, Status
-from evo_mtl.genome.genome import Genome, genome_from_json
-from evo_mtl.plain import plain, restore
+from evo_mtl.genome.checks import CheckedGenome
+from evo_mtl.genome.genome import Genome
+from evo_mtl.plain import Count, Digest, Share, Work
 
-OWN_ROUTE = "own route"
-"""Origin of the first member of a later pass: the task's route as it is."""
+Visit = Annotated[int, Field(ge=1, le=2**62, alias="pass")]
+"""Which pass over the tasks, from 1."""
+Score = Annotated[
+    float,
+    BeforeValidator(lambda score: -math.inf if score is None else score),
+    PlainSerializer(lambda score: score if math.isfinite(score) else None),
+]
+"""Higher is better; ``-inf``, which is written as nothing, for what has none."""
+
+
+@dataclass(frozen=True, order=True)
+class OfTurn:
+    """A candidate of a task's turn, by the generation that it is of and its place there."""
+
+    generation: Count
+    child: Count
+
+    def __str__(self) -> str:
+        return f"{self.generation}/{self.child}"
+
+
+@dataclass(frozen=True, order=True)
+class OfTask:
+    """The route of another task."""
+
+    task: str
+
+    def __str__(self) -> str:
+        return f"task:{self.task}"
+
+
+ParentName = OfTurn | OfTask
+"""How a child names a parent."""
+
+
+class How(StrEnum):
+    """How a candidate came about."""
+
+    SEED = "seed"
+    CHILD = "child"
+    JOINED = "joined"
+    MULTIPATH = "multipath"
+    DRAW = "draw"
+    OWN_ROUTE = "own route"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a candidate came about.
+
+    Attributes:
+        how: In a word.
+        seed: Name of the seed candidate that it is; empty for the others.
+    """
+
+    how: How
+    seed: str = ""
+
+    def __str__(self) -> str:
+        return self.seed or str(self.how)
+
+
+CHILD, JOINED, MULTIPATH, DRAW = map(Origin, (How.CHILD, How.JOINED, How.MULTIPATH, How.DRAW))
+OWN_ROUTE = Origin(How.OWN_ROUTE)
+"""Of the first member of a later pass: the task's route as it is."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A genome with its address and its parent.
+    """A genome with its address and its parents.
 
     Attributes:
         task: Name of the task it is meant for.
         generation: Which it belongs to; 0 for the seed candidates.
         child: Its place in the generation.
-        parent: ``"generation/child"`` of a parent of the same task, ``"task:NAME"`` of another task's
-            route, ``None`` for a seed candidate, an independent draw or the task's own route.
-        origin: Where it comes from, in words: a seed's name, how a child came about (``"child"``, ``"joined"``, …),
-            ``"draw"``, ``OWN_ROUTE``.
+        parent: ``None`` for a seed candidate on the root trunk, an independent draw or the task's own route.
+        origin: How it came about.
         genome: What it inherits.
-        mate: A second parent, named like the first: of the upper stages where the first gave the lower ones, or
-            whose line runs beside the first's; ``None`` for candidates with one parent or none.
+        mate: A second parent: of the upper stages where the first gave the lower ones, or whose line runs beside
+            the first's; ``None`` for candidates with one parent or none.
         pass_: Which visit of its task it belongs to, from 1.
         offer: Which offer to its task it belongs to, from 1; 0 for none.
     """
 
     task: str
-    generation: int
-    child: int
-    parent: str | None
-    origin: str
-    genome: Genome
-    mate: str | None = None
-    pass_: int = 1
-    offer: int = 0
+    generation: Count
+    child: Count
+    parent: ParentName | None
+    origin: Origin
+    genome: CheckedGenome
+    mate: ParentName | None = None
+    pass_: Visit = 1
+    offer: Count = 0
 
     @property
     def address(self) -> tuple[str | int, ...]:
@@ -51,28 +116,16 @@ class Candidate:
         return (*turn, "generation", self.generation, "child", self.child)
 
     @property
-    def id(self) -> str:
-        """``"generation/child"``, unique in its task's turn."""
-        return f"{self.generation}/{self.child}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; :func:`candidate_from_json` reads it back. No mate, the first pass, no offer: they go unsaid."""
-        data = {**asdict(self), "genome": self.genome.to_json(), "pass": self.pass_}
-        unsaid = {"mate": None, "pass": 1, "pass_": self.pass_, "offer": 0}
-        return {key: value for key, value in data.items() if key not in unsaid or value != unsaid[key]}
+    def id(self) -> OfTurn:
+        """Unique in its task's turn."""
+        return OfTurn(self.generation, self.child)
 
 
 def turn_address(task: str, pass_: int, offer: int = 0) -> tuple[str | int, ...]:
-    """Where the randomness of a task's turn, or of an offer to it, comes from; the first pass goes unsaid."""
+    """Where the randomness of a task's turn, or of an offer to it, comes from."""
     if offer:
         return ("task", task, "offer", offer)
     return ("task", task) if pass_ == 1 else ("task", task, "pass", pass_)
-
-
-def candidate_from_json(data: Mapping[str, Any]) -> Candidate:
-    """Reads what :meth:`Candidate.to_json` wrote."""
-    fields = {key: value for key, value in data.items() if key != "pass"}
-    return Candidate(**{**fields, "genome": genome_from_json(data["genome"]), "pass_": data.get("pass", 1)})
 
 
 @dataclass(frozen=True)
@@ -89,12 +142,12 @@ class Cost:
         inference: Multiply-adds of one image through its route.
     """
 
-    images: int
-    multiply_adds: float
-    active_parameters: int
-    added_parameters: int
-    accounted_parameters: float
-    inference: float
+    images: Count
+    multiply_adds: Work
+    active_parameters: Count
+    added_parameters: Count
+    accounted_parameters: Work
+    inference: Work
 
 
 class CostModel(Protocol):
@@ -129,10 +182,10 @@ class Evaluation:
 
     candidate: Candidate
     status: Status
-    quality: float
-    score: float
-    curve: tuple[float, ...]
-    trained: Mapping[str, str]
+    quality: Share
+    score: Score
+    curve: tuple[Share, ...]
+    trained: Mapping[str, Digest]
     cost: Cost
     admitted: bool
     notes: Notes
@@ -146,28 +199,3 @@ class Evaluation:
     def rejected(self) -> bool:
         """Whether it was given up while it trained."""
         return self.status.rejected
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; a score of ``-inf`` is ``None``."""
-        return {
-            **asdict(self),
-            "status": plain(self.status),
-            "candidate": self.candidate.to_json(),
-            "score": self.score if math.isfinite(self.score) else None,
-            "curve": list(self.curve),
-            "notes": plain(self.notes),
-        }
-
-
-def evaluation_from_json(data: Mapping[str, Any]) -> Evaluation:
-    """Reads what :meth:`Evaluation.to_json` wrote."""
-    score = data["score"]
-    changes = {
-        "candidate": candidate_from_json(data["candidate"]),
-        "score": -math.inf if score is None else score,
-        "curve": tuple(data["curve"]),
-        "cost": Cost(**data["cost"]),
-        "status": restore(Status, data["status"]),
-        "notes": restore(Notes, data["notes"]),
-    }
-    return Evaluation(**{**data, **changes})

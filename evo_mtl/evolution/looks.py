@@ -11,16 +11,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import Candidate, OfTask, OfTurn
 from evo_mtl.evolution.descriptors import distances
 from evo_mtl.evolution.population import Founder
 from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene
-from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.genome.space import LARGEST_IMAGE, SearchSpace, TrunkFacts
+from evo_mtl.plain import Count, Share, Work
 
 MOST_READ = 32
 """Founders whose genomes are read in search of lines worth a look."""
@@ -31,11 +33,11 @@ class LookRequest:
     """A line of frozen stages to look at.
 
     Attributes:
-        parent: ``None`` for the root trunk, ``"task:NAME"`` for another task's route.
+        parent: ``None`` for the root trunk.
         genome: That line, all frozen, with a ridge head that reads each depth that is looked at.
     """
 
-    parent: str | None
+    parent: OfTask | None
     genome: Genome
 
 
@@ -54,14 +56,18 @@ class Look:
         multiply_adds: Of the frozen stages and of the heads' solution.
     """
 
-    parent: str | None
-    image_size: int
-    stages: tuple[int, ...]
-    alone: tuple[float, ...]
-    together: float
-    num_validation: int
-    images: int
-    multiply_adds: float
+    parent: OfTask | None
+    image_size: Annotated[int, Field(ge=0, le=LARGEST_IMAGE)]
+    stages: tuple[Count, ...]
+    alone: tuple[Share, ...]
+    together: Share
+    num_validation: Annotated[int, Field(ge=1, le=2**62)]
+    images: Count
+    multiply_adds: Work
+
+    def __post_init__(self) -> None:
+        if len(self.stages) != len(self.alone) or not self.stages:
+            raise ValueError("expected a quality for each of the depths that were read, and one at least")
 
     @property
     def quality(self) -> float:
@@ -77,15 +83,6 @@ class Look:
         """What a head saw on the last depth that was read in a line of so many stages; 0 where there is none."""
         inside = [quality for stage, quality in zip(self.stages, self.alone, strict=True) if stage < depth]
         return inside[-1] if inside else 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; :func:`look_from_json` reads it back."""
-        return asdict(self)
-
-
-def look_from_json(data: Mapping[str, Any]) -> Look:
-    """Reads what :meth:`Look.to_json` wrote."""
-    return Look(**{**data, "stages": tuple(data["stages"]), "alone": tuple(data["alone"])})
 
 
 def root_looks(space: SearchSpace, facts: TrunkFacts) -> tuple[LookRequest, ...]:
@@ -113,7 +110,7 @@ def parent_looks(
     """
     if space.looks is None:
         return ()
-    lines: dict[Genome, str] = {}
+    lines: dict[Genome, OfTask] = {}
     for founder in itertools.islice(founders, MOST_READ):
         genome = founder.genome
         if len(lines) == space.looks.parents:
@@ -206,7 +203,7 @@ class Looks:
         look = min(self.of_root, key=lambda one: abs(one.image_size - size))
         return max(depths, key=lambda depth: (look.at(depth), depth), default=None)
 
-    def parent(self) -> str | None:
+    def parent(self) -> OfTask | None:
         """The route of another task that sees most, if clearly more than the root trunk; else ``None``."""
         best = max(self._promising, key=lambda look: look.quality, default=None)
         return None if best is None else best.parent
@@ -230,12 +227,12 @@ class Looks:
             if look.parent is not None and look.quality > root.get(look.image_size, math.inf)
         ]
 
-    def predicted(self, genome: Genome, line: str | None) -> float | None:
+    def predicted(self, genome: Genome, line: OfTask | None) -> float | None:
         """What the looks would expect of a genome: the best head they solved on depths that it reads.
 
         Args:
             genome: Any candidate.
-            line: Whose stages it stands on: ``None`` for the root trunk's, or ``"task:NAME"``.
+            line: Whose stages it stands on: ``None`` for the root trunk's.
         """
         near = [look for look in self.all if look.parent == line]
         if not near:
@@ -248,7 +245,7 @@ class Looks:
         return max(seen, default=None)
 
 
-def line_of(candidate: Candidate, family: Mapping[str, Candidate]) -> str | None:
+def line_of(candidate: Candidate, family: Mapping[OfTurn, Candidate]) -> OfTask | None:
     """Whose stages a candidate stands on: its ancestors are followed to the first one from outside the task.
 
     Of two parents, the one that gave the lower stages is followed.
@@ -258,7 +255,7 @@ def line_of(candidate: Candidate, family: Mapping[str, Candidate]) -> str | None
         family: The task's candidates by id.
     """
     parent = candidate.parent
-    while parent is not None and not parent.startswith("task:"):
+    while isinstance(parent, OfTurn):
         parent = family[parent].parent
     return parent
 

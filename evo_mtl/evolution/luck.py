@@ -15,8 +15,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.outcome import Right
 from evo_mtl.genome.space import Objective
+from evo_mtl.plain import Count, Share
 
 DRAWS = 500
 DEFINITION = "bbc-cv:tsamardinos2018_500_draws_chosen_inside_judged_outside"
@@ -42,15 +42,11 @@ class Corrected:
         definition: Names the method.
     """
 
-    quality: float
-    low: float
-    high: float
-    candidates: int
+    quality: Share
+    low: Share
+    high: Share
+    candidates: Count
     definition: str = DEFINITION
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
 
 
 def pack(right: Sequence[np.ndarray]) -> Right:

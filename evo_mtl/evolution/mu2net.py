@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import Candidate, ParentName
 from evo_mtl.evolution.offspring import offspring
 from evo_mtl.evolution.parents import walk_or_any
 from evo_mtl.evolution.population import Parent, Population, name
@@ -28,7 +28,7 @@ def mu2net(world: World, population: Population, generation: int) -> tuple[Candi
     order = generator(world.seed, *world.address, "founders").permutation(len(founders))
     before = (generation - 1) * world.space.budget.children
 
-    def choose(child: int, num_children: Counter[str], rng: np.random.Generator) -> Parent:
+    def choose(child: int, num_children: Counter[ParentName], rng: np.random.Generator) -> Parent:
         rotated = np.roll(order, -(before + child))
         offered = [founders[place] for place in rotated]
         return walk_or_any(members, offered, founders, name, num_children, rng)
@@ -49,7 +49,7 @@ def mu2net_plus(world: World, population: Population, generation: int) -> tuple[
     predicted = world.space.parents.order == "predicted"
     offered: Sequence[Parent] = world.looks.ranked(founders) if predicted else ()
 
-    def choose(child: int, num_children: Counter[str], rng: np.random.Generator) -> Parent:
+    def choose(child: int, num_children: Counter[ParentName], rng: np.random.Generator) -> Parent:
         return walk_or_any(members, offered, founders, name, num_children, rng)
 
     return offspring(world, population, generation, choose)

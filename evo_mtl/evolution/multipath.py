@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.candidate import MULTIPATH, Candidate, Evaluation, ParentName
 from evo_mtl.evolution.parents import decay_walk
 from evo_mtl.evolution.population import Parent, Population, inherited, name
 from evo_mtl.evolution.turn import World
@@ -22,7 +22,7 @@ def multipath_child(
     population: Population,
     generation: int,
     child: int,
-    num_children: Counter[str],
+    num_children: Counter[ParentName],
     data: Mapping[str, Value],
 ) -> Candidate | None:
     """A child of several paths, with the space's probability for one; ``None`` in all other cases.
@@ -57,7 +57,7 @@ def multipath_child(
         return None
     mate = next(name(one) for one in others if path_of(inherited(one)) == genome.paths[0])
     genome = mutate(with_values(genome, data), world.space, world.facts, rng)
-    return Candidate(world.task, generation, child, name(parent), "multipath", genome, mate)
+    return Candidate(world.task, generation, child, name(parent), MULTIPATH, genome, mate)
 
 
 def _can_be_main(genome: Genome) -> bool:

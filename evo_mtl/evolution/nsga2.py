@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import Candidate, ParentName
 from evo_mtl.evolution.offspring import offspring
 from evo_mtl.evolution.parents import tournament
 from evo_mtl.evolution.pareto import ranked
@@ -24,7 +24,7 @@ def nsga2(world: World, population: Population, generation: int) -> tuple[Candid
     if not survivors and not world.founders:
         return ()
 
-    def choose(child: int, num_children: Counter[str], rng: np.random.Generator) -> Parent:
+    def choose(child: int, num_children: Counter[ParentName], rng: np.random.Generator) -> Parent:
         if not survivors:
             return world.founders[rng.integers(len(world.founders))]
         return tournament(survivors, 2, lambda one: (-one.rank, one.crowding), rng).evaluation

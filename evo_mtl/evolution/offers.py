@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from evo_mtl.evolution.candidate import Candidate, turn_address
+from evo_mtl.evolution.candidate import Candidate, How, Origin, turn_address
 from evo_mtl.evolution.looks import Look, LookRequest, line_to_look_at
 from evo_mtl.evolution.turn import World
 from evo_mtl.genome.genome import essence
@@ -43,15 +43,16 @@ def offered_lines(world: World, number: int, image_size: int) -> tuple[LookReque
 def offered(world: World, number: int, looks: Sequence[Look]) -> tuple[Candidate, ...]:
     """The space's seed candidates on each of the best lines, at the size of the looks."""
     best = sorted(looks, key=lambda look: (-look.quality, str(look.parent)))[:MOST_LINES]
-    lines = {founder.id: founder.genome for founder in world.founders}
+    lines = {founder.task: founder.genome for founder in world.founders}
     made: list[Candidate] = []
     seen: set[str] = set()
     for look in best:
         for seed in world.space.seeds:
-            genome = on_line(seed_genome(seed, world.space, world.facts), lines[str(look.parent)])
+            assert look.parent is not None  # offers look at routes alone
+            genome = on_line(seed_genome(seed, world.space, world.facts), lines[look.parent.task])
             genome = genome.at(look.image_size)
             if world.legal(genome) and essence(genome) not in seen:
                 seen.add(essence(genome))
-                one = Candidate(world.task, 0, len(made), look.parent, seed.name, genome)
+                one = Candidate(world.task, 0, len(made), look.parent, Origin(How.SEED, seed.name), genome)
                 made.append(replace(one, pass_=world.pass_, offer=number))
     return tuple(made)

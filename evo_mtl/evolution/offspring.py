@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import CHILD, JOINED, Candidate, ParentName
 from evo_mtl.evolution.multipath import multipath_child
 from evo_mtl.evolution.population import Founder, Parent, Population, inherited, name
 from evo_mtl.evolution.turn import MAX_REDRAWS, World
@@ -18,7 +18,7 @@ from evo_mtl.genome.mutation import mutate, step_data
 from evo_mtl.genome.recombination import recombine
 from evo_mtl.seeding import generator
 
-Choose = Callable[[int, Counter[str], np.random.Generator], Parent]
+Choose = Callable[[int, Counter[ParentName], np.random.Generator], Parent]
 """A parent for a child, from its place in the generation, the children each parent has had, and a generator."""
 
 
@@ -42,7 +42,7 @@ def offspring(world: World, population: Population, generation: int, choose: Cho
     for child in range(world.space.budget.children):
         joined = multipath_child(world, population, generation, child, num_children, data)
         if joined is not None:
-            num_children.update(str(id) for id in (joined.parent, joined.mate))
+            num_children.update(id for id in (joined.parent, joined.mate) if id is not None)
             children.append(joined)
             continue
         rng = generator(world.seed, *_address(world, generation), "child", child, "birth")
@@ -57,15 +57,15 @@ def offspring(world: World, population: Population, generation: int, choose: Cho
         names = [name(parent) for parent in parents]
         num_children.update(names)
         mate = names[1] if len(names) == 2 else None
-        origin = "joined" if mate else "child"
+        origin = JOINED if mate else CHILD
         children.append(Candidate(world.task, generation, child, names[0], origin, genome, mate))
     return tuple(children)
 
 
 def _born(
     world: World,
-    num_children: Counter[str],
-    choose: Callable[[Counter[str], np.random.Generator], Parent],
+    num_children: Counter[ParentName],
+    choose: Callable[[Counter[ParentName], np.random.Generator], Parent],
     joins: bool,
     rng: np.random.Generator,
 ) -> tuple[tuple[Parent, ...], Genome]:

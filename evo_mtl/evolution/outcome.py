@@ -11,6 +11,8 @@ from pydantic import Field
 
 from evo_mtl.plain import Count, Digest, Share
 
+Temperature = Annotated[float, Field(gt=0)]
+
 
 class Ended(StrEnum):
     """How a trial ended."""
@@ -112,7 +114,7 @@ class Notes:
         group: Children it was trained together with.
     """
 
-    temperature: Annotated[float, Field(gt=0)] | None = None
+    temperature: Temperature | None = None
     best: Count | None = None
     alpha: float | None = None
     leave_one_out_error: float | None = None

@@ -8,11 +8,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from evo_mtl.evolution.candidate import ParentName
+
 T = TypeVar("T")
 
 
 def decay_walk(
-    ranked: Sequence[T], name: Callable[[T], str], num_children: Counter[str], rng: np.random.Generator
+    ranked: Sequence[T],
+    name: Callable[[T], ParentName],
+    num_children: Counter[ParentName],
+    rng: np.random.Generator,
 ) -> T | None:
     """Walks from the best down and takes one with probability ``0.5 ** k``, ``k`` its children so far.
 
@@ -32,8 +37,8 @@ def walk_or_any(
     members: Sequence[T],
     offered: Sequence[T],
     founders: Sequence[T],
-    name: Callable[[T], str],
-    num_children: Counter[str],
+    name: Callable[[T], ParentName],
+    num_children: Counter[ParentName],
     rng: np.random.Generator,
 ) -> T:
     """The parent of the next child: a member, else one that is offered, else anyone.

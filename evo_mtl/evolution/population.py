@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from evo_mtl.evolution.candidate import Evaluation
+from evo_mtl.evolution.candidate import Evaluation, OfTask, ParentName
 from evo_mtl.genome.genome import Genome, settle
 
 
@@ -19,9 +19,9 @@ class Founder:
     genome: Genome
 
     @property
-    def id(self) -> str:
+    def id(self) -> OfTask:
         """How children name it."""
-        return f"task:{self.task}"
+        return OfTask(self.task)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Population:
         """The population after more evaluations, whose admission is decided."""
         return Population((*self.evaluations, *evaluations))
 
-    def find(self, id: str | None) -> Evaluation | None:
+    def find(self, id: ParentName | None) -> Evaluation | None:
         """The evaluation of that id; ``None`` if there is none (the id of a founder, or no id)."""
         return next((e for e in self.evaluations if e.candidate.id == id), None)
 
@@ -61,7 +61,7 @@ class Population:
         """The first member."""
         return next(iter(self.members), None)
 
-    def num_children(self) -> Counter[str]:
+    def num_children(self) -> Counter[ParentName]:
         """Children each parent has had for this task, by the parent's id; a child of two parents counts for both."""
         parents = (id for e in self.evaluations for id in (e.candidate.parent, e.candidate.mate))
         return Counter(id for id in parents if id is not None)
@@ -76,7 +76,7 @@ Parent = Evaluation | Founder
 """An evaluated candidate of the task, or another task's route."""
 
 
-def name(parent: Parent) -> str:
+def name(parent: Parent) -> ParentName:
     """How children name a parent."""
     return parent.id if isinstance(parent, Founder) else parent.candidate.id
 

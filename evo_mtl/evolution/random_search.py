@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import DRAW, Candidate
 from evo_mtl.evolution.population import Population
 from evo_mtl.evolution.turn import MAX_REDRAWS, World
 from evo_mtl.genome.genome import Genome
@@ -13,7 +13,7 @@ from evo_mtl.seeding import generator
 def random_search(world: World, population: Population, generation: int) -> tuple[Candidate, ...]:
     """A generation of independent draws on the root trunk; ``population`` is ignored."""
     return tuple(
-        Candidate(world.task, generation, child, None, "draw", _draw(world, generation, child))
+        Candidate(world.task, generation, child, None, DRAW, _draw(world, generation, child))
         for child in range(world.space.budget.children)
     )
 

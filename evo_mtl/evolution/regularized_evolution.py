@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import Candidate, ParentName
 from evo_mtl.evolution.offspring import offspring
 from evo_mtl.evolution.parents import tournament
 from evo_mtl.evolution.population import Parent, Population
@@ -25,7 +25,7 @@ def regularized_evolution(world: World, population: Population, generation: int)
     if not alive and not world.founders:
         return ()
 
-    def choose(child: int, num_children: Counter[str], rng: np.random.Generator) -> Parent:
+    def choose(child: int, num_children: Counter[ParentName], rng: np.random.Generator) -> Parent:
         if not alive:
             return world.founders[rng.integers(len(world.founders))]
         return tournament(alive, world.space.parents.tournament, lambda one: one.score, rng)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.candidate import DRAW, Candidate, Evaluation
 from evo_mtl.evolution.optuna_trial import trial_of
 from evo_mtl.evolution.parameters import choices, genome_of, on_root_trunk, parameters_of
 from evo_mtl.evolution.population import Population
@@ -43,7 +43,7 @@ def tpe(world: World, population: Population, generation: int) -> tuple[Candidat
                 break
         data = own
         tried.add(essence(genome))
-        drawn.append(Candidate(world.task, generation, child, None, "draw", genome))
+        drawn.append(Candidate(world.task, generation, child, None, DRAW, genome))
     return tuple(drawn)
 
 

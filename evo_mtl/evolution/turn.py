@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from evo_mtl.evolution.budget import affordable, require_within, within
-from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation, turn_address
+from evo_mtl.evolution.candidate import Candidate, CostModel, Evaluation, How, OfTask, Origin, turn_address
 from evo_mtl.evolution.looks import Looks
 from evo_mtl.evolution.population import Founder, Population
 from evo_mtl.evolution.stopping import too_little
@@ -64,7 +64,8 @@ def seed_candidates(world: World) -> tuple[Candidate, ...]:
 
 def _seed_candidate(world: World, place: int, seed: SeedCandidate) -> Candidate:
     """A seed candidate; what it follows is taken from the looks."""
-    looks, parent = world.looks, None
+    looks = world.looks
+    parent: OfTask | None = None
     size = int(seed.values.get("image_size", world.space.image_size))
     if "image_size" in seed.follow:
         size = looks.image_size() or size
@@ -75,7 +76,7 @@ def _seed_candidate(world: World, place: int, seed: SeedCandidate) -> Candidate:
     if "parent" in seed.follow and (parent := looks.parent()):
         line = next(one.genome for one in world.founders if one.id == parent)
         genome = on_line(genome, line)
-    return Candidate(world.task, 0, place, parent, seed.name, genome)
+    return Candidate(world.task, 0, place, parent, Origin(How.SEED, seed.name), genome)
 
 
 @dataclass

@@ -8,22 +8,29 @@ be trained; the others are shared and frozen.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
-from types import MappingProxyType
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from evo_mtl.files import canonical_json, digest
-from evo_mtl.genome.kinds import KINDS, Settings, Value, facts_of, listed_kinds
+from evo_mtl.genome.kinds import KINDS, Value, facts_of, listed_kinds
+from evo_mtl.plain import Count, Digest, plain
 
-LATER_HYPERPARAMETERS: Mapping[str, Value] = MappingProxyType({"rand_augment": 0.0})
-"""Those that a genome need not have, with what is meant then: older genomes keep their digest."""
+V = TypeVar("V")
+Named = Annotated[
+    tuple[tuple[str, V], ...],
+    BeforeValidator(lambda data: tuple(sorted(data.items())) if isinstance(data, dict) else data),
+    PlainSerializer(dict),
+]
+"""Values by name, sorted; written as a mapping."""
 
 
 @dataclass(frozen=True)
 class StageGene:
     """One stage: the component its weights start from, and whether the task owns a copy."""
 
-    component: str
+    component: Digest
     open: bool = False
 
 
@@ -34,10 +41,10 @@ class AdapterGene:
     The settings are those of its kind (:mod:`evo_mtl.genome.kinds`).
     """
 
-    stage: int
+    stage: Count
     kind: str
-    settings: Settings = ()
-    component: str | None = None
+    settings: Named[Value] = ()
+    component: Digest | None = None
     open: bool = True
 
 
@@ -45,8 +52,8 @@ class AdapterGene:
 class TapGene:
     """A depth that the head reads, pooled to ``grid`` x ``grid``."""
 
-    stage: int
-    grid: int = 1
+    stage: Count
+    grid: Annotated[int, Field(ge=1, le=32)] = 1
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class HeadGene:
     """
 
     kind: str = "linear"
-    component: str | None = None
+    component: Digest | None = None
     main: str = ""
 
     @property
@@ -76,7 +83,7 @@ class HeadGene:
 class PathGene:
     """Another finished route that runs beside the main one, frozen (mu4Net): its line and what is read of it."""
 
-    stages: tuple[str, ...]
+    stages: tuple[Digest, ...]
     adapters: tuple[AdapterGene, ...]
     taps: tuple[TapGene, ...]
 
@@ -98,13 +105,13 @@ class Genome:
     """
 
     root: str
-    boundary: int
+    boundary: Count
     stages: tuple[StageGene, ...]
     adapters: tuple[AdapterGene, ...]
     taps: tuple[TapGene, ...]
     head: HeadGene
-    hyperparameters: tuple[tuple[str, Value], ...]
-    rates: tuple[tuple[str, float], ...] = ()
+    hyperparameters: Named[Value]
+    rates: Named[float] = ()
     paths: tuple[PathGene, ...] = ()
 
     @property
@@ -117,7 +124,7 @@ class Genome:
         for key, value in self.hyperparameters:
             if key == name:
                 return value
-        return LATER_HYPERPARAMETERS[name]
+        raise KeyError(name)
 
     @property
     def image_size(self) -> int:
@@ -161,48 +168,9 @@ class Genome:
         places += [gene.stage for gene in self.adapters if gene.open]
         return min(places, default=self.depth)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; :func:`genome_from_json` reads it back. No rates, no paths: they go unsaid."""
-        data = asdict(self)
-        data["hyperparameters"] = dict(self.hyperparameters)
-        data["rates"] = dict(self.rates)
-        for genes in (data["adapters"], *(path["adapters"] for path in data["paths"])):
-            for gene in genes:
-                gene["settings"] = dict(gene["settings"])
-        if not self.head.main:
-            del data["head"]["main"]
-        return {key: value for key, value in data.items() if value or key not in ("rates", "paths")}
-
     def digest(self) -> str:
         """Name of the content: equal genomes, equal digests, in any process."""
-        return digest(canonical_json(self.to_json()))
-
-
-def genome_from_json(data: Mapping[str, Any]) -> Genome:
-    """Reads what :meth:`Genome.to_json` wrote."""
-    return Genome(
-        root=data["root"],
-        boundary=data["boundary"],
-        stages=tuple(StageGene(**gene) for gene in data["stages"]),
-        adapters=tuple(map(_adapter_from_json, data["adapters"])),
-        taps=tuple(TapGene(**gene) for gene in data["taps"]),
-        head=HeadGene(**data["head"]),
-        hyperparameters=tuple(sorted(data["hyperparameters"].items())),
-        rates=tuple(sorted(data.get("rates", {}).items())),
-        paths=tuple(_path_from_json(path) for path in data.get("paths", ())),
-    )
-
-
-def _adapter_from_json(data: Mapping[str, Any]) -> AdapterGene:
-    return AdapterGene(**{**data, "settings": tuple(sorted(data["settings"].items()))})
-
-
-def _path_from_json(data: Mapping[str, Any]) -> PathGene:
-    return PathGene(
-        stages=tuple(data["stages"]),
-        adapters=tuple(map(_adapter_from_json, data["adapters"])),
-        taps=tuple(TapGene(**gene) for gene in data["taps"]),
-    )
+        return digest(canonical_json(plain(self)))
 
 
 def path_of(genome: Genome) -> PathGene | None:
@@ -261,7 +229,7 @@ def essence(genome: Genome) -> str:
     """
     if genome.head.trained:
         return genome.digest()
-    content = replace(genome, boundary=0, rates=()).to_json()
+    content = plain(replace(genome, boundary=0, rates=()))
     content["hyperparameters"] = {name: genome.get(name, 0) for name in solved_reads(genome.head)}
     for gene in (*content["stages"], *content["adapters"]):
         gene["open"] = False

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from evo_mtl.documents import Section, read_yaml, validate
 from evo_mtl.errors import ConfigError
 from evo_mtl.files import canonical_json, digest
-from evo_mtl.genome.genome import LATER_HYPERPARAMETERS, Value
+from evo_mtl.genome.genome import Value
 from evo_mtl.genome.kinds import Role, hyperparameters_of_kinds, listed_kinds
 from evo_mtl.names import DOCUMENT_SUFFIXES
 from evo_mtl.registry import suggestion
@@ -55,7 +55,7 @@ KNOWN_HYPERPARAMETERS: dict[str, Value] = {
     "epochs": 4,
     "norm": "train",
     "head_start": "ridge",
-    **LATER_HYPERPARAMETERS,
+    "rand_augment": 0.0,
 }
 """Every hyperparameter but those of kinds of components, with the value it has where a space does not list it."""
 
@@ -73,7 +73,15 @@ CHOICES = {
 }
 """Words that a hyperparameter may be."""
 
+LARGEST_IMAGE = 1024
+"""Pixels a side."""
+
 RANGES = {
+    "image_size": (1, LARGEST_IMAGE),
+    "views": (1, 1000),
+    "epochs": (1, 100_000),
+    "batch_size": (1, 2**20),
+    **dict.fromkeys(("adapter_width", "projection_width"), (1, 2**16)),
     **dict.fromkeys(("mutation_probability", "warmup_share", "label_smoothing"), (0.0, 1.0)),
     **dict.fromkeys(("brightness", "contrast", "saturation", "rand_augment"), (0.0, 1.0)),
     **dict.fromkeys(("crop_area_min", "crop_aspect_min"), (0.001, 1.0)),
@@ -100,15 +108,6 @@ class TrunkChoice(Section):
         "float32", description="precision of the frozen stages; what is trained is always float32"
     )
     input: str = Field("pixels", description="what it reads: pixels of images, or vector: rows of numbers")
-
-    @model_serializer(mode="wrap")
-    def _without_usual_dtype(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(handler(self), "dtype", "float32")
-
-
-def _without(data: dict[str, Any], name: str, usual: object) -> dict[str, Any]:
-    """What is usual goes unsaid: runs that were begun before there was a choice keep their identity."""
-    return {key: value for key, value in data.items() if key != name or value != usual}
 
 
 class OrderedList(Section):
@@ -229,10 +228,6 @@ class Objective(Section):
         "another one the route",
     )
 
-    @model_serializer(mode="wrap")
-    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(_without(handler(self), "root_shares", True), "keep_front", False)
-
 
 class Budget(Section):
     """What one task may cost; the first limit that would be passed ends its search."""
@@ -248,7 +243,7 @@ class Budget(Section):
 class LookRules(Section):
     """Cheap looks at a task before anything is trained: closed-form heads on frozen stages."""
 
-    sizes: tuple[Annotated[int, Field(ge=8, le=1024)], ...] = Field(
+    sizes: tuple[Annotated[int, Field(ge=8, le=LARGEST_IMAGE)], ...] = Field(
         (), description="image sizes at which the root trunk is looked at, besides the default size"
     )
     parents: int = Field(
@@ -361,19 +356,10 @@ class SeedCandidate(Section):
         (), description="what is taken from the looks instead of from here (needs looks)"
     )
 
-    @model_serializer(mode="wrap")
-    def _without_nothing_followed(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = handler(self)
-        return data if data["follow"] else _without(data, "follow", data["follow"])
-
     @model_validator(mode="after")
     def _head_is_known(self) -> Self:
         _check_kind(self.head, "head")
         return self
-
-
-_LATER = ("looks", "mutation", "parents", "limits", "rejection", "stop", "small_data")
-"""Keys that go unsaid where they are as if left out: runs that were begun without them keep their identity."""
 
 
 class SearchSpace(Section):
@@ -404,13 +390,6 @@ class SearchSpace(Section):
     seeds: tuple[SeedCandidate, ...] = Field(
         min_length=1, description="the candidates that every search of the space begins with"
     )
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = handler(self)
-        fields = type(self).model_fields
-        usual = [name for name in _LATER if getattr(self, name) == fields[name].default]
-        return {key: value for key, value in data.items() if key not in usual}
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -493,11 +472,9 @@ class SearchSpace(Section):
         return known_hyperparameters()[name] if listed is None else listed.default
 
     def defaults(self) -> dict[str, Value]:
-        """The starting value of every hyperparameter that is read; of those that came later, only of what the space names."""
-        named = {*self.hyperparameters, *(name for seed in self.seeds for name in seed.values)}
-        unsaid = LATER_HYPERPARAMETERS.keys() - named
-        unsaid |= set() if self.reads_images else set(DATA_HYPERPARAMETERS)
-        return {name: self.default(name) for name in known_hyperparameters() if name not in unsaid}
+        """The starting value of every hyperparameter that is read."""
+        unread = set() if self.reads_images else set(DATA_HYPERPARAMETERS)
+        return {name: self.default(name) for name in known_hyperparameters() if name not in unread}
 
 
 def check_values(name: str, values: tuple[Value, ...], place: str = "") -> None:
@@ -516,8 +493,9 @@ def check_values(name: str, values: tuple[Value, ...], place: str = "") -> None:
         ):
             raise ValueError(f"{place}{name}: {value!r} is not a {_kind(usual)}")
         if isinstance(usual, int) and not isinstance(usual, bool):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{place}{name}: {value!r} is not a whole number of at least 1")
+            low, high = RANGES.get(name, (1, 2**20))
+            if not isinstance(value, int) or not low <= value <= high:
+                raise ValueError(f"{place}{name}: {value!r} is not a whole number between {low} and {high}")
         elif isinstance(usual, float):
             low, high = RANGES.get(name, (0.0, 1e30))
             if not (isinstance(value, int | float) and low <= value <= high):

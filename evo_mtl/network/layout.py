@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from evo_mtl.genome.genome import AdapterGene
-from evo_mtl.network.inputs import Input, input_from_json
+from evo_mtl.network.inputs import AnyInput
+from evo_mtl.plain import Count
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,19 @@ class TrunkLayout:
     """
 
     name: str
-    cut: str
-    kind: str
-    num_prefix_tokens: int
-    channels: tuple[int, ...]
-    group_ends: tuple[int, ...]
-    final_norm: int
-    input: Input
+    cut: Annotated[str, Field(pattern="^(group|block|half)$")]
+    kind: Annotated[str, Field(pattern="^(conv|token|vector)$")]
+    num_prefix_tokens: Count
+    channels: tuple[Annotated[int, Field(ge=1, le=2**31)], ...]
+    group_ends: tuple[Count, ...]
+    final_norm: Count
+    input: AnyInput
     stage_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        count = len(self.channels)
+        if not count or len(self.stage_names) != count or max((self.final_norm, *self.group_ends)) >= count:
+            raise ValueError(f"it does not describe a trunk of {count} stages")
 
     def stage_spec(self, index: int) -> dict[str, Any]:
         """Spec of a stage's component."""
@@ -44,13 +51,3 @@ class TrunkLayout:
         """Spec of an adapter's component."""
         place = {"form": self.kind, "channels": self.channels[gene.stage]}
         return {"kind": gene.kind, **place, **dict(gene.settings)}
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; :func:`layout_from_json` reads it back."""
-        return {**asdict(self), "input": dict(self.input.to_json())}
-
-
-def layout_from_json(data: Mapping[str, Any]) -> TrunkLayout:
-    """Reads what :meth:`TrunkLayout.to_json` wrote."""
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    return TrunkLayout(**{**fields, "input": input_from_json(data["input"])})

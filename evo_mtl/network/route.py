@@ -7,12 +7,16 @@ the keys are equal, so a set of routes runs each node once per batch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from evo_mtl.files import canonical_json, digest
-from evo_mtl.network.inputs import Input, input_from_json
+from evo_mtl.network.inputs import AnyInput
+from evo_mtl.plain import Digest
 
 INPUT = -1
 """Stands for the first activation where a node names its inputs."""
@@ -37,18 +41,23 @@ class Node:
 
     operation: Operation
     inputs: tuple[int, ...]
-    component: str | None = None
+    component: Digest | None = None
     slot: str = ""
     open: bool = False
-    grid: int = 0
-    prefix: int = 0
+    grid: Annotated[int, Field(ge=0, le=32)] = 0
+    prefix: Annotated[int, Field(ge=0, le=2**16)] = 0
+
+    @property
+    def stage(self) -> int:
+        """Its place in depth of the trunk, of a stage or an adapter."""
+        return int(self.slot.rpartition(":")[2])
 
 
 @dataclass(frozen=True)
 class Route:
     """From examples to logits; the last node is the head."""
 
-    input: Input
+    input: AnyInput
     nodes: tuple[Node, ...]
 
     def keys(self, address: str = "") -> tuple[str, ...]:
@@ -102,15 +111,36 @@ class Route:
         """Digests of its components in order of depth."""
         return tuple(node.component for node in self.nodes if node.component is not None)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; :func:`route_from_json` reads it back."""
-        return {"input": dict(self.input.to_json()), "nodes": [asdict(node) for node in self.nodes]}
+
+def check_closed(route: Route) -> Route:
+    """The route itself, as an archive holds it.
+
+    Raises:
+        ValueError: It cannot be run: a node reads what does not come before it, lacks its weights or its place,
+            or is still to be trained; or the last is no head.
+    """
+    if not route.nodes or route.nodes[-1].operation != "head":
+        raise ValueError("expected nodes, the last of them a head")
+    for i, node in enumerate(route.nodes):
+        several = node.operation == "concatenate"
+        if any(not INPUT <= j < i for j in node.inputs) or not (several or len(node.inputs) == 1):
+            raise ValueError(f"nodes[{i}]: it reads {list(node.inputs)}")
+        if (node.component is None) != (node.operation in ("pool", "concatenate")):
+            raise ValueError(f"nodes[{i}]: a {node.operation} with the component {node.component}")
+        if not re.fullmatch(_SLOTS[node.operation], node.slot):
+            raise ValueError(f"nodes[{i}]: a {node.operation} in the slot {node.slot!r}")
+        if node.open or (node.operation == "pool") != (node.grid > 0):
+            raise ValueError(f"nodes[{i}]: it is open, or has a grid of {node.grid}")
+    return route
 
 
-def route_from_json(data: Mapping[str, Any]) -> Route:
-    """Reads what :meth:`Route.to_json` wrote."""
-    nodes = tuple(Node(**{**node, "inputs": tuple(node["inputs"])}) for node in data["nodes"])
-    return Route(input_from_json(data["input"]), nodes)
+_SLOTS = {
+    "stage": r"(path [23] )?stage:\d{1,4}",
+    "adapter": r"(path [23] )?adapter:\d{1,4}",
+    "pool": "",
+    "concatenate": "",
+    "head": "head",
+}
 
 
 def close(route: Route, trained: Mapping[str, str]) -> Route:

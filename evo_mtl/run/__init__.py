@@ -2,6 +2,8 @@
 
 * ``config`` - everything that decides a run's result, resolved and written down
 * ``folder`` - the files of a run, opened and checked; ``opened`` - what that found out, kept for next time
+* ``events`` - a record for each kind of event of the journal; ``state`` - events folded into the state of a run;
+  ``snapshot`` - both opened without reading all of the journal again
 * ``root`` - the root trunk put into the store
 * ``progress`` - what a search tells meanwhile
 """

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from evo_mtl.archive.state import ArchiveState
 from evo_mtl.errors import InputError, RunError
 from evo_mtl.registry import suggestion
 from evo_mtl.run.config import RunConfig
+from evo_mtl.run.events import Member
+from evo_mtl.run.state import ArchiveState
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import refuse_untrusted
 
@@ -91,23 +91,21 @@ def check_finished(state: ArchiveState, place: Path) -> None:
         raise RunError(f"the search of task {unfinished!r} is not finished; evo-mtl resume it first", place)
 
 
-def choosable(
-    state: ArchiveState, config: RunConfig, task: str, candidate: str, place: Path
-) -> Mapping[str, Any]:
-    """What the journal holds of a candidate that may be its task's route; the event itself where it is already.
+def choosable(state: ArchiveState, config: RunConfig, task: str, candidate: str, place: Path) -> Member:
+    """What the journal holds of a candidate that may be its task's route, or is.
 
     Raises:
         InputError: No such task or candidate, one that was not kept, or a task that is being searched.
     """
     check_archived(task, state, config, place)
-    other_data = state.tasks[task]["digest"] != state.answered[task]["digest"]
+    other_data = state.tasks[task].brief.digest != state.answered[task].brief.digest
     if other_data or task in state.looks or task in state.generations:
         raise RunError(f"the search of task {task!r} is not over; resume it first", place)
-    route = state.routes[task]
-    if candidate == route["candidate"]:
-        return route
-    members = {one["candidate"]: one for one in route.get("front", ())}
-    kept = [name for name, one in members.items() if "route" in one] or [route["candidate"]]
+    route = state.answer(task)
+    if candidate == str(route.told.candidate):
+        return Member(route.told, route.way)
+    members = {str(one.told.candidate): one for one in route.front}
+    kept = [name for name, one in members.items() if one.way is not None] or [str(route.told.candidate)]
     if candidate not in kept:
         what = "was not kept" if candidate in members else "is not on the front"
         raise RunError(f"candidate {candidate!r} of task {task!r} {what}; kept: {', '.join(kept)}", place)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from evo_mtl.documents import Section, dump_yaml, parse, parse_yaml, read_yaml, validate
-from evo_mtl.errors import ConfigError
+from evo_mtl.errors import ConfigError, RunError
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.space import SearchSpace, read_space
@@ -30,10 +30,15 @@ RECORDED = (
 )
 
 
+FORMAT: Literal[2] = 2
+"""Of ``run.yaml``; the first had no number."""
+
+
 class RunConfig(Section):
     """A run's configuration.
 
     Args:
+        format: Of the file.
         stream: The tasks, paths resolved.
         stream_file: Where the stream was read, so that ``resume`` sees a grown one.
         spaces: Search spaces, overrides applied; no two have the same trunk. Tasks that are new are searched by the last,
@@ -45,6 +50,7 @@ class RunConfig(Section):
         versions: Of Python and the libraries that results depend on.
     """
 
+    format: Literal[2] = FORMAT
     stream: StreamConfig
     stream_file: str
     spaces: tuple[SearchSpace, ...] = Field(min_length=1)
@@ -126,8 +132,8 @@ def override(space: SearchSpace, settings: Sequence[str]) -> SearchSpace:
             raise ConfigError(f"expected key=value, met {setting!r}", "--set")
         *path, last = key.strip().split(".")
         target = data
-        if path and path[0] in SearchSpace.model_fields:  # a section at its defaults goes unsaid
-            data.setdefault(path[0], {})
+        if path and path[0] in SearchSpace.model_fields and data[path[0]] is None:
+            data[path[0]] = {}
         for part in path:
             target = target.get(part) if isinstance(target, dict) else None  # type: ignore[assignment]
         if not isinstance(target, dict):
@@ -154,8 +160,19 @@ def to_yaml(config: RunConfig) -> bytes:
 
 
 def read_config(path: Path) -> RunConfig:
-    """Reads ``run.yaml``. Raises ``ConfigError`` that names file, line and key."""
-    return validate(RunConfig, read_yaml(path))
+    """Reads ``run.yaml``.
+
+    Raises:
+        ConfigError: It is not what a run is made of; names file, line and key.
+        RunError: Another version of the program wrote it.
+    """
+    document = read_yaml(path)
+    met = document.data.get("format") if isinstance(document.data, dict) else FORMAT
+    if met is None:
+        raise RunError("this run was written by evo-mtl 0.1; this version does not read it", path)
+    if met != FORMAT:
+        raise RunError(f"run format {met!r}; this version reads format {FORMAT}", path)
+    return validate(RunConfig, document)
 
 
 def grown(old: StreamConfig, new: StreamConfig, begun: Mapping[str, Any], place: object) -> StreamConfig:

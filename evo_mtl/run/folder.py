@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from evo_mtl.archive.snapshot import read_state, snapshot_path
-from evo_mtl.archive.state import ArchiveState
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.documents import MAX_BYTES, parse
 from evo_mtl.errors import InputError, RunError
@@ -16,6 +14,8 @@ from evo_mtl.files import check_own, digest, is_temporary, read_file
 from evo_mtl.names import CACHE, CONFIGURATION, JOURNAL, LOCK, OPENED, TIMINGS
 from evo_mtl.run.config import RunConfig, read_config
 from evo_mtl.run.opened import read_opened
+from evo_mtl.run.snapshot import read_state, snapshot_path
+from evo_mtl.run.state import ArchiveState
 from evo_mtl.streams.config import read_stream
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from evo_mtl.evolution.candidate import OfTask
+
 
 @dataclass(frozen=True)
 class TaskStarted:
@@ -28,7 +30,7 @@ class Looked:
     count: int
     image_size: int
     quality: float
-    parent: str | None
+    parent: OfTask | None
     seconds: float
     replayed: bool
 

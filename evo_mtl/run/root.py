@@ -6,18 +6,19 @@ and every genome and route of it stands there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evo_mtl.archive.store import ComponentStore
-from evo_mtl.errors import TrunkError
+from evo_mtl.errors import CorruptionError, TrunkError
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.space import SearchSpace, TrunkChoice, TrunkFacts
 from evo_mtl.network.components import stored
 from evo_mtl.network.cost import stage_parameters
-from evo_mtl.network.layout import TrunkLayout, layout_from_json
+from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.trunks import Trunk, build_trunk, trunk_name
+from evo_mtl.plain import plain
+from evo_mtl.run.events import Rooted
 from evo_mtl.streams.raw import IMAGES, Form
 
 SOME_WIDTH = 64
@@ -83,8 +84,8 @@ def draft_root(space: SearchSpace, form: Form | None = None) -> Root:
 
 def write_root(
     choice: TrunkChoice, store: ComponentStore, space: str = DRAFT, form: Form | None = None
-) -> dict[str, Any]:
-    """Writes every stage of a trunk; returns the payload of the ``root`` event.
+) -> Rooted:
+    """Writes every stage of a trunk; returns what the journal is told.
 
     Args:
         choice: Of the trunk.
@@ -97,22 +98,28 @@ def write_root(
     """
     trunk = _trunk(choice, form)
     layout = layout_of(trunk)
-    components = [
+    components = tuple(
         store.write(*stored(stage.state_dict(), layout.stage_spec(i), choice.dtype))
         for i, stage in enumerate(trunk.stages)
-    ]
-    content = {
-        "layout": layout.to_json(),
-        "components": components,
-        "weights": choice.weights,
-    }
-    return {"root": digest(canonical_json(content)), "space": space, **content}
+    )
+    content = {"layout": plain(layout), "components": components, "weights": choice.weights}
+    return Rooted(digest(canonical_json(content)), space, layout, components, choice.weights)
 
 
-def read_root(payload: Mapping[str, Any]) -> Root:
-    """A root from the payload of its ``root`` event."""
-    layout = layout_from_json(payload["layout"])
-    return Root(payload["space"], layout, _facts(payload["root"], layout, payload["components"]))
+def read_root(rooted: Rooted) -> Root:
+    """A root from what the journal was told.
+
+    Raises:
+        TrunkError: There is no such trunk.
+        CorruptionError: It is cut into other stages than it was.
+    """
+    layout = rooted.layout
+    root = Root(rooted.space, layout, _facts(rooted.root, layout, rooted.components))
+    if len(root.facts.parameters) != len(rooted.components):
+        stages = len(root.facts.parameters)
+        said = f"a root of {len(rooted.components)} stages in the journal; {layout.name} has {stages}"
+        raise CorruptionError(said)
+    return root
 
 
 def _trunk(choice: TrunkChoice, form: Form | None) -> Trunk:

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evo_mtl.archive.snapshot import Archive
-from evo_mtl.archive.state import ArchiveState
 from evo_mtl.documents import parse_yaml
 from evo_mtl.engines.workbench import set_threads
 from evo_mtl.errors import DataError, RunError, TrunkError
 from evo_mtl.files import digest, write_atomic
 from evo_mtl.network.trunks import trunk_name
 from evo_mtl.run.config import RunConfig, grown, to_yaml
+from evo_mtl.run.events import Begun, Data
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.opened import Opened, read_opened, write_opened
+from evo_mtl.run.snapshot import Archive
+from evo_mtl.run.state import ArchiveState, Stored
 from evo_mtl.searching.checks import check_device, check_images, check_root
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.raw import Form
@@ -76,7 +77,7 @@ def checked(
     first = True
     for task in config.stream.tasks:
         planned = _planned(task, state, stamps, research, folder, trust_python)
-        done = state.answered.get(task.name, {}).get("digest") == planned.digest
+        done = _digest(state.answered, task.name) == planned.digest
         tasks.append(planned if first and not done else replace(planned, opened=None))
         first = first and done
     _check_roots(config, tasks, state)
@@ -85,9 +86,9 @@ def checked(
 
 def _check_roots(config: RunConfig, tasks: Sequence[Planned], state: ArchiveState) -> None:
     """Raises ``InputError`` where a task to be searched cannot stand on the space's trunk."""
-    known = {(root["space"], root["layout"]["name"]) for root in state.roots.values()}
+    known = {(rooted.space, rooted.layout.name) for rooted in state.roots.values()}
     for planned in tasks:
-        before = state.tasks.get(planned.config.name, {}).get("digest")
+        before = _digest(state.tasks, planned.config.name)
         if planned.form is None or before == planned.digest:
             continue
         try:
@@ -110,12 +111,12 @@ def _planned(
 ) -> Planned:
     """One task, opened unless it is known to be as it was."""
     before = stamp(config)
-    answered = state.answered.get(config.name, {}).get("digest")
+    answered = _digest(state.answered, config.name)
     # Data without files (of a package, of a function) are opened again: nothing else can vouch for them.
     if before is not None and before.has_files and stamps.get(config.name) == (before.digest, answered):
         return Planned(config, str(answered), before.digest)
     task = open_task(config, trust_python)
-    known = state.tasks.get(config.name, {}).get("digest")
+    known = _digest(state.tasks, config.name)
     if task.digest not in (known, answered):
         if known is not None and not research:
             raise RunError(
@@ -130,6 +131,11 @@ def _planned(
     )
 
 
+def _digest(tasks: Mapping[str, Stored[Data]], name: str) -> str | None:
+    """Of a task's data, where it is among some."""
+    return tasks[name].brief.digest if name in tasks else None
+
+
 def continued(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFolder) -> RunConfig:
     """The configuration the run goes on with; raises ``RunError`` when ``new`` is another one.
 
@@ -137,10 +143,10 @@ def continued(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFo
     """
     if old.identity() != new.identity():
         raise RunError(f"a run of another configuration: {_difference(old, new)}", folder.path)
-    if state.run and state.run["configuration"] != new.identity():
+    if state.run is not None and state.run.configuration != new.identity():
         raise RunError("run.yaml is not the configuration that the journal was begun with", folder.config)
     spaces = {space.digest(): space for space in old.spaces}
-    if not {root["space"] for root in state.roots.values()} <= set(spaces):
+    if not {root.space for root in state.roots.values()} <= set(spaces):
         raise RunError("run.yaml lacks a search space that the journal names", folder.config)
     for space in new.spaces:
         before = next((one for one in old.spaces if one.trunk == space.trunk), space)
@@ -172,7 +178,7 @@ def begin(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned] = ()) -
                 write_atomic(folder.config, to_yaml(config))
         _remember(folder, config, tasks)
         if not archive.journal.count:
-            archive.append("run", configuration=config.identity(), seed=config.seed)
+            archive.append(Begun(config.identity(), config.seed))
     except BaseException:
         archive.close()
         raise

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from evo_mtl.archive.state import ArchiveState
 from evo_mtl.engines.workbench import set_threads
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation
@@ -26,6 +25,7 @@ from evo_mtl.network.trunks import stage_modules
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.root import Root, read_root
+from evo_mtl.run.state import ArchiveState
 from evo_mtl.searching.beginning import continued
 from evo_mtl.searching.checks import check_device, check_images, check_root
 from evo_mtl.searching.usage import uncounted
@@ -89,7 +89,9 @@ def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str
 def _root(task: Task, config: RunConfig, state: ArchiveState) -> Root:
     """What a task is searched on: that of the space asked for, if it is new."""
     known = state.tasks.get(task.name)
-    return check_root(config.space, task.form) if known is None else read_root(state.roots[known["root"]])
+    if known is None:
+        return check_root(config.space, task.form)
+    return read_root(state.roots[known.brief.root])
 
 
 def _task_row(task: Task, done: int, config: RunConfig, root: Root, rate: float) -> dict[str, Any]:

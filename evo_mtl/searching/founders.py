@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 
-from evo_mtl.archive.state import ArchiveState
 from evo_mtl.evolution.population import Founder
-from evo_mtl.genome.genome import Genome, as_founder, genome_from_json
+from evo_mtl.genome.genome import Genome, as_founder
+from evo_mtl.run.events import Answer, Told
+from evo_mtl.run.state import ArchiveState, Stored
 
 
 class ArchivedFounder(Founder):
@@ -16,19 +15,20 @@ class ArchivedFounder(Founder):
 
     Args:
         task: Its task.
-        event: The payload of its route event.
+        stored: Its route.
     """
 
-    event: Mapping[str, Any]
+    stored: Stored[Told]
 
-    def __init__(self, task: str, event: Mapping[str, Any]) -> None:
+    def __init__(self, task: str, stored: Stored[Told]) -> None:
         object.__setattr__(self, "task", task)  # a founder is frozen
-        object.__setattr__(self, "event", event)
+        object.__setattr__(self, "stored", stored)
 
     @cached_property
     def genome(self) -> Genome:  # type: ignore[override]
         """Shared and frozen, without its head."""
-        return as_founder(genome_from_json(self.event["genome"]))
+        answer: Answer = self.stored.read().answer
+        return as_founder(answer.way.genome)
 
 
 class Founders:
@@ -39,12 +39,12 @@ class Founders:
 
     def without(self, task: str, state: ArchiveState) -> tuple[Founder, ...]:
         """Routes of the other tasks on its root that are not private, in order of first arrival."""
-        found, root = [], state.tasks[task]["root"]
-        for name, event in state.routes.items():
-            here = state.answered[name]["root"] == root
-            if name != task and here and not state.tasks[name]["private"]:
+        found, root = [], state.tasks[task].brief.root
+        for name, stored in state.routes.items():
+            here = state.answered[name].brief.root == root
+            if name != task and here and not state.tasks[name].brief.private:
                 made = self._made.get(name)
-                if made is None or made.event is not event:
-                    made = self._made[name] = ArchivedFounder(name, event)
+                if made is None or made.stored is not stored:
+                    made = self._made[name] = ArchivedFounder(name, stored)
                 found.append(made)
         return tuple(found)

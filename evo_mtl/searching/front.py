@@ -7,48 +7,35 @@ from pathlib import Path
 from typing import Any
 
 from evo_mtl.answering.model import fingerprint, load
-from evo_mtl.archive.snapshot import Archive
 from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.pareto import front
 from evo_mtl.evolution.population import Population, settled
 from evo_mtl.files import lock
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.layout import TrunkLayout
-from evo_mtl.network.route import route_from_json
 from evo_mtl.plain import plain
 from evo_mtl.run.asked import choosable
+from evo_mtl.run.events import Chosen, Member, Told, Way
 from evo_mtl.run.folder import open_run
-
-ITS_OWN = ("corrected", "pooled")
-"""What only some routes tell of their quality; another candidate's says nothing of this one's."""
+from evo_mtl.run.snapshot import Archive
 
 
-def described(evaluation: Evaluation) -> dict[str, Any]:
+def told(evaluation: Evaluation) -> Told:
     """What the journal tells of a candidate on the front, kept or not."""
-    told = evaluation.to_json()
-    return {
-        "candidate": evaluation.candidate.id,
-        "quality": told["quality"],
-        "score": told["score"],
-        "cost": told["cost"],
-    }
+    one = evaluation.candidate
+    return Told(one.pass_, one.id, evaluation.quality, evaluation.score, evaluation.cost)
 
 
-def archived(evaluation: Evaluation, layout: TrunkLayout) -> dict[str, Any]:
-    """What it tells of one that is kept: all that its route needs to answer and to be a parent."""
-    genome = settled(evaluation)
+def way(evaluation: Evaluation, layout: TrunkLayout) -> Way:
+    """All that the route of a candidate that was trained needs to answer and to be a parent."""
+    genome, notes = settled(evaluation), evaluation.notes
     route = assemble(genome, layout)
     closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
-    return {
-        **described(evaluation),
-        "genome": genome.to_json(),
-        "route": closed.to_json(),
-        "temperature": evaluation.notes.temperature,
-        **({"pooled": plain(evaluation.notes.pooled)} if evaluation.notes.pooled else {}),
-    }
+    assert notes.temperature is not None  # it was calibrated when it had been trained
+    return Way(genome, closed, notes.temperature, notes.pooled)
 
 
-def told_front(population: Population, layout: TrunkLayout, keep: bool) -> list[dict[str, Any]]:
+def told_front(population: Population, layout: TrunkLayout, keep: bool) -> tuple[Member, ...]:
     """The front of a finished search, the best quality first.
 
     The best by score is among them even where it is dominated: its score knows what is shared, and of
@@ -62,11 +49,16 @@ def told_front(population: Population, layout: TrunkLayout, keep: bool) -> list[
     best, members = population.best, front(population.evaluations)
     if best is not None and best not in members:
         members = tuple(sorted((*members, best), key=lambda one: -one.quality))
-    return [archived(one, layout) if keep else described(one) for one in members]
+    return tuple(Member(told(one), way(one, layout) if keep else None) for one in members)
 
 
 def choose(path: str | Path, task: str, candidate: str) -> dict[str, Any]:
     """Makes the route of a kept candidate its task's route; the former one stays choosable.
+
+    Args:
+        path: The run.
+        task: Whose route.
+        candidate: Generation and child, as in ``"2/1"``.
 
     Returns:
         The candidate's ``"quality"``, ``"score"`` and ``"cost"``, and which one it was before (``"former"``).
@@ -80,15 +72,20 @@ def choose(path: str | Path, task: str, candidate: str) -> dict[str, Any]:
     with lock(folder.lock), Archive(folder.journal) as archive:
         state = archive.state
         chosen = choosable(state, config, task, candidate, folder.path)
-        route = state.routes[task]
-        if chosen is not route:
-            event = {key: value for key, value in route.items() if key not in ITS_OWN}
-            answers = fingerprint(route_from_json(chosen["route"]), load(folder.path).shared)
-            archive.append("choice", **{**event, **chosen, "fingerprint": answers})
+        former = state.answer(task)
+        if chosen.told.candidate != former.told.candidate:
+            assert chosen.way is not None
+            answers = fingerprint(chosen.way.route, load(folder.path).shared)
+            # What is told of the former one's luck says nothing of this one's.
+            now = replace(former, told=chosen.told, way=chosen.way, fingerprint=answers, corrected=None)
+            archive.append(Chosen(task, now))
             archive.snapshot()
     return {
         "run": folder.path.name,
         "task": task,
-        "former": route["candidate"],
-        **{name: chosen[name] for name in ("candidate", "quality", "score", "cost")},
+        "former": str(former.told.candidate),
+        "candidate": str(chosen.told.candidate),
+        "quality": chosen.told.quality,
+        "score": chosen.told.score,
+        "cost": plain(chosen.told.cost),
     }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from evo_mtl.archive.snapshot import Archive
 from evo_mtl.engines.workbench import BenchPlan, set_threads
 from evo_mtl.genome.space import SearchSpace, check_against_trunk
 from evo_mtl.network.components import Modules
@@ -13,8 +11,10 @@ from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.inputs import plain_input
 from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig
+from evo_mtl.run.events import Happened
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.root import Root, read_root, write_root
+from evo_mtl.run.snapshot import Archive
 from evo_mtl.searching.founders import Founders
 from evo_mtl.searching.usage import num_users, uncounted
 from evo_mtl.streams.config import TaskConfig
@@ -55,9 +55,9 @@ class Ground:
         set_threads(config.threads)
         self.shared = SharedRoutes(Modules(self.store.read, device=config.device))
 
-    def commit(self, kind: str, **payload: Any) -> None:
-        """Writes an event and takes it in; what is not in the journal has not happened."""
-        self.archive.append(kind, **payload)
+    def commit(self, happened: Happened) -> None:
+        """Writes what happened and takes it in; what is not in the journal has not happened."""
+        self.archive.append(happened)
         self.state = self.archive.state
 
     def root_for(self, task: Task) -> Root:
@@ -69,13 +69,13 @@ class Ground:
         if task.name in self.state.tasks and self._fits(self.root_of(task.name), task):
             return self.root_of(task.name)
         space = self.config.space
-        for name, payload in self.state.roots.items():
-            if payload["space"] == space.digest() and self._fits(self._root(name), task):
+        for name, known in self.state.roots.items():
+            if known.space == space.digest() and self._fits(self._root(name), task):
                 return self._root(name)
-        payload = write_root(space.trunk, self.store, space.digest(), task.form)
-        check_against_trunk(space, read_root(payload).facts, space.name)
-        self.commit("root", **payload)
-        return self._root(payload["root"])
+        rooted = write_root(space.trunk, self.store, space.digest(), task.form)
+        check_against_trunk(space, read_root(rooted).facts, space.name)
+        self.commit(rooted)
+        return self._root(rooted.root)
 
     def _fits(self, root: Root, task: Task) -> bool:
         """Whether a root reads a task's examples."""
@@ -84,7 +84,7 @@ class Ground:
 
     def root_of(self, task: str) -> Root:
         """What a task that has arrived is searched on."""
-        return self._root(self.state.tasks[task]["root"])
+        return self._root(self.state.tasks[task].brief.root)
 
     def space_of(self, task: str) -> SearchSpace:
         """The space by which a task that has arrived is searched."""

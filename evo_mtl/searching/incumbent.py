@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from evo_mtl.evolution.candidate import OWN_ROUTE, Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.outcome import OK, Notes
-from evo_mtl.genome.genome import genome_from_json, locked
+from evo_mtl.genome.genome import locked
 from evo_mtl.genome.space import Objective
+from evo_mtl.run.events import Answer
 from evo_mtl.training.pricing import Pricing
 
 
-def incumbent(
-    task: str, pass_: int, route: Mapping[str, Any], pricing: Pricing, objective: Objective
-) -> Evaluation:
+def incumbent(task: str, pass_: int, route: Answer, pricing: Pricing, objective: Objective) -> Evaluation:
     """What a pass begins with in the place of seed candidates; nothing was tried for it, so it is charged nothing.
 
     Its quality stands, for the data are the same; of one that was pooled, that on the validation images alone, for
@@ -26,13 +23,14 @@ def incumbent(
     Args:
         task: Name.
         pass_: The pass that begins, from 2.
-        route: The task's route event.
+        route: The task's.
         pricing: Of the task, with the other routes as they are now.
         objective: Of the search space.
     """
     shared = {component for component, users in pricing.users.items() if users > 0}
-    quality = route["pooled"]["validation"] if "pooled" in route else route["quality"]
-    genome = locked(genome_from_json(route["genome"]), shared)
+    way = route.way
+    quality = route.told.quality if way.pooled is None else way.pooled.validation
+    genome = locked(way.genome, shared)
     cost = replace(pricing.cost(genome), images=0, multiply_adds=0.0)
     return Evaluation(
         candidate=Candidate(task, 0, 0, None, OWN_ROUTE, genome, pass_=pass_),
@@ -43,5 +41,5 @@ def incumbent(
         trained={},
         cost=cost,
         admitted=False,
-        notes=Notes(temperature=route["temperature"]),
+        notes=Notes(temperature=way.temperature),
     )

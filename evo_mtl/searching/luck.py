@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from evo_mtl.evolution.candidate import turn_address
-from evo_mtl.evolution.luck import corrected_quality
+from evo_mtl.evolution.luck import Corrected, corrected_quality
 from evo_mtl.evolution.population import Population
 from evo_mtl.searching.ground import Ground
 from evo_mtl.seeding import generator
@@ -15,16 +13,15 @@ from evo_mtl.streams.task import Task
 from evo_mtl.training.folds import answered_labels
 
 
-def corrected(ground: Ground, population: Population, task: Task) -> dict[str, Any]:
-    """The winner's quality less its luck, under ``"corrected"``; nothing where it is not known what it answered."""
+def corrected(ground: Ground, population: Population, task: Task) -> Corrected | None:
+    """The winner's quality less its luck; nothing where it is not known what it answered."""
     best = population.best
     if best is None or best.notes.right is None:
-        return {}
+        return None
     folds = best.notes.pooled.folds if best.notes.pooled is not None else 0
     labels = answered_labels(task, folds, ground.config.seed)
     classes = labels if task.metric == "balanced_accuracy" else np.zeros_like(labels)
     rng = generator(ground.config.seed, *turn_address(task.name, best.candidate.pass_), "winner's luck")
     objective = ground.space_of(task.name).objective
     root = ground.pricing(task, best.candidate.pass_).root()
-    found = corrected_quality(population.evaluations, root, objective, classes, rng)
-    return {} if found is None else {"corrected": found.to_json()}
+    return corrected_quality(population.evaluations, root, objective, classes, rng)

@@ -17,24 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from evo_mtl.archive.snapshot import Archive
-from evo_mtl.archive.state import components_of
 from evo_mtl.archive.timings import append_timing
 from evo_mtl.engines.choice import make_engine
 from evo_mtl.engines.local import Engine
 from evo_mtl.errors import DataError
-from evo_mtl.evolution.candidate import Evaluation, turn_address
+from evo_mtl.evolution.candidate import Evaluation, OfTask, turn_address
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.offers import look_rules, offered, offered_lines
 from evo_mtl.evolution.population import Founder
 from evo_mtl.evolution.proof import halves, p_value
 from evo_mtl.evolution.turn import World
 from evo_mtl.files import lock
-from evo_mtl.genome.genome import genome_from_json
-from evo_mtl.network.route import route_from_json
+from evo_mtl.network.route import Route
+from evo_mtl.plain import plain
 from evo_mtl.run import progress as tell
 from evo_mtl.run.asked import check_finished, check_level, with_data
+from evo_mtl.run.events import Answer, Offered, Proof
 from evo_mtl.run.folder import reopen
+from evo_mtl.run.snapshot import Archive
 from evo_mtl.searching.checks import check_places
 from evo_mtl.searching.ground import Ground
 from evo_mtl.searching.incumbent import incumbent
@@ -121,7 +121,7 @@ _NOTHING = {
 def _newer(ground: Ground, name: str) -> tuple[Founder, ...]:
     """Routes that came after the task's own was last decided on, with components of which it knew nothing."""
     state = ground.state
-    known = state.root_components | components_of(state.routes[name])
+    known = state.root_components | state.answer(name).components
     later = [
         one for one in ground.founders.without(name, state) if state.arrived[one.task] > state.seen[name]
     ]
@@ -145,12 +145,12 @@ class _Offer:
         self.ground, self.engine, self.config, self.newer, self.level = ground, engine, config, newer, level
         self.task = open_task(config, ground.trust_python)
         name, state = config.name, ground.state
-        if self.task.digest != state.answered[name]["digest"]:
+        if self.task.digest != state.answered[name].brief.digest:
             raise DataError(
                 "the data are not those that the task's route was found on; put them back", f"task {name}"
             )
         self.number, self.pass_ = state.offers.get(name, 0) + 1, state.passes[name]
-        self.own = state.routes[name]
+        self.own = state.answer(name)
         labels = self.task.validation.labels
         self.choose, self.prove = halves(labels, self._generator("halves"))
 
@@ -181,37 +181,31 @@ class _Offer:
             pricing,
             pass_=self.pass_,
         )
-        size = genome_from_json(self.own["genome"]).image_size
+        size = self.own.way.genome.image_size
         looks = trials.looks(offered_lines(world, self.number, size), look_rules(world).max_images)
         candidates = offered(world, self.number, looks)
         outcomes = trials.generation(candidates, lambda one, seconds: None)
         tried = [evaluated(ground, one, out, pricing) for one, out in zip(candidates, outcomes, strict=True)]
         best = max((one for one in tried if one.ok), key=lambda one: one.score, default=None)
-        row, event = self._decided(best)
+        proof, answer = self._decided(best)
         choosable = ground.state.choosable.get(self.task.name, frozenset())
-        ground.commit(
-            "offer",
-            task=self.task.name,
-            number=self.number,
-            looks=[look.to_json() for look in looks],
-            evaluations=[one.to_json() for one in tried],
-            level=self.level,
-            **row,
-            **event,
-        )
-        former = components_of(self.own) | choosable
+        name = self.task.name
+        ground.commit(Offered(name, self.number, self.level, tuple(looks), tuple(tried), proof, answer))
+        former = self.own.components | choosable
         gone = {component for one in tried for component in one.trained.values()}
         ground.store.remove(sorted((gone | former) - in_use(ground.state)))
         seconds = round(time.monotonic() - start, 3)
         append_timing(ground.folder.timings, task=self.task.name, offer=self.number, seconds=seconds)
-        return row
+        if proof is None:
+            return {}
+        return {**plain(proof), "line": proof.line.task, "taken": answer is not None}
 
-    def _decided(self, best: Evaluation | None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The row of an offer, and the route if it was taken."""
+    def _decided(self, best: Evaluation | None) -> tuple[Proof | None, Answer | None]:
+        """How a route held its own, and the route if it was taken."""
         if best is None or not len(self.prove):
-            return {**_NOTHING}, {}
+            return None, None
         found = found_route(self.ground, best)
-        answers = _Answers(self._answers(self.own), self._answers(found))
+        answers = _Answers(self._answers(self.own.way.route), self._answers(found.way.route))
         metric, labels = self.task.metric, self.task.validation.labels
         old, new = (given == labels for given in (answers.old, answers.new))
         held = self.prove
@@ -224,20 +218,21 @@ class _Offer:
         known = fitness(metrics.score(metric, answers.old, labels), before.cost, root, objective)
         # Right more often, but so large that it counts for less: no task's score may fall.
         taken = p < self.level and score >= known
-        row = {
-            "line": best.candidate.parent,
-            "old": metrics.score(metric, answers.old[held], labels[held]),
-            "new": metrics.score(metric, answers.new[held], labels[held]),
-            "num_examples": len(held),
-            "won": int((new & ~old)[held].sum()),
-            "lost": int((old & ~new)[held].sum()),
-            "p": p,
-            "taken": taken,
-        }
-        said = {} if self.pass_ == 1 else {"pass": self.pass_}
-        return row, {**found, "quality": quality, "score": score, **said} if taken else {}
+        line = best.candidate.parent
+        assert isinstance(line, OfTask)  # all that is offered stands on another task's route
+        proof = Proof(
+            line=line,
+            old=metrics.score(metric, answers.old[held], labels[held]),
+            new=metrics.score(metric, answers.new[held], labels[held]),
+            num_examples=len(held),
+            won=int((new & ~old)[held].sum()),
+            lost=int((old & ~new)[held].sum()),
+            p=p,
+        )
+        if not taken:
+            return proof, None
+        return proof, replace(found, told=replace(found.told, quality=quality, score=score))
 
-    def _answers(self, event: Mapping[str, Any]) -> np.ndarray:
-        route = route_from_json(event["route"])
+    def _answers(self, route: Route) -> np.ndarray:
         batch = load_batch(self.task.validation, route.input)
         return self.ground.shared.logits([route], {route.input.size: batch})[0].numpy().argmax(1)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from evo_mtl.archive.snapshot import MOST_UNCOVERED
-from evo_mtl.archive.state import ArchiveState
 from evo_mtl.engines.choice import engines, make_engine
 from evo_mtl.errors import InputError
 from evo_mtl.files import lock, make_folder, remove_temporaries
 from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.snapshot import MOST_UNCOVERED
+from evo_mtl.run.state import ArchiveState
 from evo_mtl.searching.beginning import Planned, begin, checked
 from evo_mtl.searching.checks import check_places
 from evo_mtl.searching.ground import Ground
@@ -129,7 +129,7 @@ class _Search:
     def _is_done(self, planned: Planned, pass_: int) -> bool:
         """Whether the task was visited so often on these data, and not on older ones."""
         state, name = self.ground.state, planned.config.name
-        same = state.answered.get(name, {}).get("digest") == planned.digest
+        same = name in state.answered and state.answered[name].brief.digest == planned.digest
         return same and state.passes.get(name, 0) >= pass_
 
     def _share_of_clock(self, turns_left: int) -> float | None:

@@ -12,7 +12,7 @@ from evo_mtl.engines.local import MAX_ATTEMPTS, Engine
 from evo_mtl.engines.workbench import BenchPlan
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.copies import Copies
-from evo_mtl.evolution.looks import Look, LookRequest, look_from_json
+from evo_mtl.evolution.looks import Look, LookRequest
 from evo_mtl.evolution.outcome import Outcome, failed
 from evo_mtl.evolution.rejection import Bars
 from evo_mtl.genome.genome import Genome
@@ -54,9 +54,10 @@ class Trials:
         jobs = [look_job(request, max_images) for request in requests]
 
         def about(place: int) -> Mapping[str, Any]:
-            return {"parent": requests[place].parent, "image_size": requests[place].genome.image_size}
+            parent = requests[place].parent
+            return {"parent": parent and str(parent), "image_size": requests[place].genome.image_size}
 
-        return [look_from_json(result) for result in self._do(jobs, about) if result is not None]
+        return [restore(Look, result) for result in self._do(jobs, about) if result is not None]
 
     def descriptor(self, genome: Genome, max_images: int) -> str | None:
         """The task's descriptor from the root trunk, which was looked at before; ``None`` where there is none."""
@@ -122,7 +123,9 @@ class Trials:
         jobs = [
             trial_job([candidates[i] for i in group], [bars[i] for i in group], copies) for group in groups
         ]
-        return self._do(jobs, lambda place: {"candidates": [candidates[i].id for i in groups[place]]}, tell)
+        return self._do(
+            jobs, lambda place: {"candidates": [str(candidates[i].id) for i in groups[place]]}, tell
+        )
 
     def _sum(self, candidates: Sequence[Candidate], group: Sequence[int]) -> float:
         return sum(self._work(candidates[place]) for place in group)

@@ -9,27 +9,35 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from evo_mtl.answering.model import fingerprint
-from evo_mtl.archive.state import components_of
 from evo_mtl.archive.timings import append_timing
 from evo_mtl.engines.local import Engine
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.algorithms import algorithms
-from evo_mtl.evolution.candidate import Candidate, Evaluation, evaluation_from_json, turn_address
+from evo_mtl.evolution.candidate import Candidate, Evaluation, turn_address
 from evo_mtl.evolution.copies import Copies, known_copies
 from evo_mtl.evolution.fitness import fitness
-from evo_mtl.evolution.looks import Looks, look_from_json
+from evo_mtl.evolution.looks import Looks
 from evo_mtl.evolution.outcome import Outcome
 from evo_mtl.evolution.population import Founder
 from evo_mtl.evolution.rejection import bars
 from evo_mtl.evolution.turn import Turn, World
-from evo_mtl.network.route import route_from_json
 from evo_mtl.run import progress as tell
+from evo_mtl.run.events import (
+    Answer,
+    Arrived,
+    Data,
+    EarlyEnd,
+    Found,
+    Generation,
+    Kept,
+    Looked,
+    Stopped,
+)
 from evo_mtl.searching.first_looks import first_looks
-from evo_mtl.searching.front import archived, told_front
+from evo_mtl.searching.front import told, told_front, way
 from evo_mtl.searching.ground import Ground
 from evo_mtl.searching.incumbent import incumbent
 from evo_mtl.searching.luck import corrected
@@ -69,19 +77,11 @@ def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engi
     """
     start = time.monotonic()
     known = ground.state.tasks.get(task.name)
-    if known is None or known["digest"] != task.digest:
+    if known is None or known.brief.digest != task.digest:
         root = ground.root_for(task)
-        ground.commit(
-            "task",
-            name=task.name,
-            root=root.digest,
-            digest=task.digest,
-            classes=list(task.classes),
-            metric=task.metric,
-            num_train=len(task.train),
-            num_validation=len(task.validation),
-            private=config.private,
-        )
+        sizes = len(task.classes), len(task.train), len(task.validation)
+        data = Data(root.digest, task.digest, task.metric, *sizes, config.private)
+        ground.commit(Arrived(task.name, data, tuple(task.classes)))
     space, pricing = ground.space_of(task.name), ground.pricing(task, place.pass_)
     trials = Trials(
         engine,
@@ -103,25 +103,20 @@ def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engi
         )
     )
     turn = Turn(_world(ground, place.pass_, task, pricing, trials), algorithms.get(space.algorithm))
-    for committed in ground.state.generations.get(task.name, ()):
-        turn.tell(evaluation_from_json(data) for data in committed["evaluations"])
-        _tell_generation(ground, turn, committed["number"], 0.0, replayed=True)
+    for committed in ground.state.turn(task.name):
+        turn.tell(committed.evaluations)
+        _tell_generation(ground, turn, committed.number, 0.0, replayed=True)
     if place.pass_ > 1 and turn.generation == 0:
-        own = incumbent(task.name, place.pass_, ground.state.routes[task.name], pricing, space.objective)
+        own = incumbent(task.name, place.pass_, ground.state.answer(task.name), pricing, space.objective)
         _commit_generation(ground, turn, [own], 0.0)
     while ground.state.stopped.get(task.name) != place.pass_ and (candidates := turn.ask()):
         _generation(ground, turn, candidates, trials, pricing)
         if place.deadline is not None and time.monotonic() > place.deadline:
-            ground.commit("clock", task=task.name, number=turn.generation, **_said(place.pass_))
+            ground.commit(Stopped(task.name, place.pass_, turn.generation))
     if early_end := _early_end(ground, turn):
-        ground.progress(tell.EndedEarly(task.name, **early_end["early_end"]))
+        ground.progress(tell.EndedEarly(task.name, early_end.generation, early_end.expected_gain))
     _archive(ground, turn, task)
     tell_done(ground, place, task.name, time.monotonic() - start, skipped=False)
-
-
-def _said(pass_: int) -> dict[str, int]:
-    """How events name their pass; the first goes unsaid."""
-    return {} if pass_ == 1 else {"pass": pass_}
 
 
 def _generation(
@@ -145,11 +140,10 @@ def _generation(
 
 
 def _commit_generation(ground: Ground, turn: Turn, evaluations: Sequence[Evaluation], seconds: float) -> None:
-    task, number, said = turn.world.task, turn.generation, _said(turn.world.pass_)
-    decided = turn.tell(evaluations)
-    told = [one.to_json() for one in decided]
-    ground.commit("generation", task=task, number=number, evaluations=told, **said)
-    append_timing(ground.folder.timings, task=task, generation=number, seconds=round(seconds, 3), **said)
+    task, pass_, number = turn.world.task, turn.world.pass_, turn.generation
+    ground.commit(Generation(task, pass_, number, turn.tell(evaluations)))
+    about = {"task": task, "pass": pass_, "generation": number}
+    append_timing(ground.folder.timings, **about, seconds=round(seconds, 3))
     _tell_generation(ground, turn, number, seconds, replayed=False)
 
 
@@ -178,39 +172,45 @@ def evaluated(ground: Ground, candidate: Candidate, outcome: Outcome, pricing: P
 
 
 def _archive(ground: Ground, turn: Turn, task: Task) -> None:
-    population, said = turn.population, {**_said(turn.world.pass_), **_early_end(ground, turn)}
+    population, pass_, early_end = turn.population, turn.world.pass_, _early_end(ground, turn)
     best = population.best
     if best is None:
         reasons = Counter(str(evaluation.status) for evaluation in population.evaluations)
         raise CandidateError(f"task {task.name}: no candidate could be trained ({dict(reasons)})")
-    trained = written(ground.state.generations.get(task.name, ()))
-    own = population.evaluations[0] if turn.world.pass_ > 1 else None
+    state = ground.state
+    trained = written(state.turn(task.name))
+    own = population.evaluations[0] if pass_ > 1 else None
     if own is not None and best.score <= own.score:
-        ground.commit("kept", task=task.name, score=own.score, **said)
+        ground.commit(Kept(task.name, pass_, own.score, early_end))
     else:
-        trained |= components_of(ground.state.routes.get(task.name, {}))
-        trained |= ground.state.choosable.get(task.name, frozenset())
+        trained |= state.answer(task.name).components if task.name in state.routes else set()
+        trained |= state.choosable.get(task.name, frozenset())
         keep = ground.space_of(task.name).objective.keep_front
-        members = told_front(population, ground.root_of(task.name).layout, keep)
-        more = {"front": members, **corrected(ground, population, task), **said}
-        ground.commit("route", task=task.name, **found_route(ground, best), **more)
+        answer = replace(
+            found_route(ground, best),
+            corrected=corrected(ground, population, task),
+            front=told_front(population, ground.root_of(task.name).layout, keep),
+            early_end=early_end,
+        )
+        ground.commit(Found(task.name, pass_, answer))
     ground.store.remove(sorted(trained - in_use(ground.state)))
     if ground.cache is None:  # of no use to the next task; a shared cache keeps to its bound
         ArrayCache(ground.folder.cache, 0).clear()
 
 
-def found_route(ground: Ground, best: Evaluation) -> dict[str, Any]:
-    """What the event of a route says of it: its components pinned, and the digest of its logits."""
-    found = archived(best, ground.root_of(best.candidate.task).layout)
-    return {**found, "fingerprint": fingerprint(route_from_json(found["route"]), ground.shared)}
+def found_route(ground: Ground, best: Evaluation) -> Answer:
+    """A candidate's route as an answer: its components pinned, and the digest of its logits."""
+    its = way(best, ground.root_of(best.candidate.task).layout)
+    answers = fingerprint(its.route, ground.shared)
+    return Answer(told(best), its, answers, corrected=None, front=(), early_end=None)
 
 
-def _early_end(ground: Ground, turn: Turn) -> dict[str, Any]:
+def _early_end(ground: Ground, turn: Turn) -> EarlyEnd | None:
     """After which generation the stop rule ended the search, and with what gain in prospect; nothing if it did not."""
     by_clock = ground.state.stopped.get(turn.world.task) == turn.world.pass_
     if turn.early_end is None or by_clock:
-        return {}
-    return {"early_end": {"generation": turn.generation - 1, "expected_gain": turn.early_end}}
+        return None
+    return EarlyEnd(turn.generation - 1, turn.early_end)
 
 
 def _world(ground: Ground, pass_: int, task: Task, pricing: Pricing, trials: Trials) -> World:
@@ -224,7 +224,7 @@ def _looks(ground: Ground, pass_: int, task: Task, founders: Sequence[Founder], 
     """What cheap looks say of the task: as committed, or looked up now and committed."""
     space, facts = ground.space_of(task.name), ground.root_of(task.name).facts
     if task.name in ground.state.looks:
-        looks = Looks(tuple(map(look_from_json, ground.state.looks[task.name]["looks"])))
+        looks = Looks(ground.state.looked(task.name).looks)
         _tell_looks(ground, task.name, looks, 0.0, replayed=True)
         return looks
     if space.looks is None:
@@ -232,9 +232,8 @@ def _looks(ground: Ground, pass_: int, task: Task, founders: Sequence[Founder], 
     start = time.monotonic()
     rng = generator(ground.config.seed, *turn_address(task.name, pass_), "looks")
     looks, own = first_looks(space, facts, founders, ground.state.descriptors, trials, rng)
-    told = {"descriptor": own} if own and not ground.state.tasks[task.name]["private"] else {}
-    seen = [look.to_json() for look in looks.all]
-    ground.commit("looks", task=task.name, looks=seen, **told, **_said(pass_))
+    descriptor = None if ground.state.tasks[task.name].brief.private else own
+    ground.commit(Looked(task.name, pass_, looks.all, descriptor))
     seconds = round(time.monotonic() - start, 3)
     append_timing(ground.folder.timings, task=task.name, looks=len(looks.all), seconds=seconds)
     _tell_looks(ground, task.name, looks, seconds, replayed=False)
@@ -249,37 +248,37 @@ def _tell_looks(ground: Ground, task: str, looks: Looks, seconds: float, replaye
 
 
 def _tell_generation(ground: Ground, turn: Turn, number: int, seconds: float, replayed: bool) -> None:
-    told = [e for e in turn.population.evaluations if e.candidate.generation == number]
+    those = [e for e in turn.population.evaluations if e.candidate.generation == number]
     best = turn.population.best
     ground.progress(
         tell.GenerationDone(
             turn.world.task,
             number,
-            sum(e.admitted for e in told),
-            sum(not e.ok and not e.rejected for e in told),
+            sum(e.admitted for e in those),
+            sum(e.status.failed for e in those),
             best.quality if best else 0.0,
             best.score if best else 0.0,
             seconds,
             replayed,
-            sum(e.rejected for e in told),
+            sum(e.rejected for e in those),
         )
     )
 
 
 def tell_done(ground: Ground, place: Place, name: str, seconds: float, skipped: bool) -> None:
     """A task's route is there, found now or before."""
-    route = ground.state.routes[name]
+    route = ground.state.routes[name].brief
     ground.progress(
         tell.TaskDone(
             name,
             place.number,
             place.num_turns,
-            route["quality"],
-            route["cost"]["added_parameters"],
+            route.quality,
+            route.cost.added_parameters,
             ground.root_of(name).num_parameters,
             seconds,
             skipped,
             place.pass_,
-            kept=place.pass_ > 1 and route.get("pass", 1) < place.pass_,
+            kept=route.pass_ < place.pass_,
         )
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
-from evo_mtl.archive.state import ArchiveState, components_of
+from evo_mtl.genome.genome import HeadGene
 from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.run.events import Generation
+from evo_mtl.run.state import ArchiveState
 
 
 def in_use(state: ArchiveState) -> set[str]:
@@ -15,18 +17,18 @@ def in_use(state: ArchiveState) -> set[str]:
 
     Of a turn: what its candidates wrote or started from.
     """
+    turns = [state.turn(name) for name in state.generations]
     used = {*state.root_components, *state.users}
-    turns = state.generations.values()
     return used.union(*state.choosable.values(), *map(written, turns), *map(_inherited, turns))
 
 
-def written(generations: Iterable[Mapping[str, Any]]) -> set[str]:
+def written(generations: Iterable[Generation]) -> set[str]:
     """Components that the candidates of some generations wrote, copies of them included."""
     return {
         component
         for generation in generations
-        for evaluation in generation["evaluations"]
-        for slots in (evaluation["trained"], *evaluation["notes"]["copies"])
+        for one in generation.evaluations
+        for slots in (one.trained, *one.notes.copies)
         for component in slots.values()
     }
 
@@ -35,21 +37,18 @@ def trained_before(state: ArchiveState, task: str) -> frozenset[str]:
     """Components of a task's former route and kept front that are no root's: the task may have trained them."""
     if task not in state.routes:
         return frozenset()
-    found = components_of(state.routes[task]) | state.choosable.get(task, frozenset())
-    return found - state.root_components
+    found = state.answer(task).components | state.choosable.get(task, frozenset())
+    return found.difference(state.root_components)
 
 
-def _inherited(generations: Iterable[Mapping[str, Any]]) -> set[str]:
+def _inherited(generations: Iterable[Generation]) -> set[str]:
     """Components that the candidates of some generations started from; their route may have been replaced since."""
-    genomes = [
-        evaluation["candidate"]["genome"]
+    return {
+        component
         for generation in generations
-        for evaluation in generation["evaluations"]
-    ]
-    paths = [path for genome in genomes for path in genome.get("paths", ())]
-    stages = {gene["component"] for genome in genomes for gene in genome["stages"]}
-    adapters = {gene["component"] for line in (*genomes, *paths) for gene in line["adapters"]}
-    return {*stages, *(component for path in paths for component in path["stages"]), *adapters} - {None}
+        for one in generation.evaluations
+        for component in replace(one.candidate.genome, head=HeadGene()).components
+    }
 
 
 def num_users(state: ArchiveState, without: str = "") -> Counter[str]:
@@ -57,7 +56,7 @@ def num_users(state: ArchiveState, without: str = "") -> Counter[str]:
     users: Counter[str] = Counter(state.users)
     users.update(state.root_components)
     if without in state.routes:
-        users.subtract(components_of(state.routes[without]))
+        users.subtract(state.answer(without).components)
     return users
 
 

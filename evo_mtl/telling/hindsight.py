@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from evo_mtl.archive.journal import Event
-from evo_mtl.evolution.candidate import Evaluation, evaluation_from_json
-from evo_mtl.evolution.looks import Looks, line_of, look_from_json, rank_correlation
+from evo_mtl.evolution.candidate import Evaluation
+from evo_mtl.evolution.looks import Look, Looks, line_of, rank_correlation
+from evo_mtl.plain import plain
+from evo_mtl.run.events import Arrived, Begun, Found, Generation, Happened, Looked, Rooted
 
 
-def hindsight(events: Iterable[Event], task: str) -> dict[str, Any] | None:
+def hindsight(events: Iterable[Happened], task: str) -> dict[str, Any] | None:
     """What the looks said of a task before its route was first found, and how well that ranked what was trained then.
 
     Returns:
@@ -21,16 +22,17 @@ def hindsight(events: Iterable[Event], task: str) -> dict[str, Any] | None:
     looks: Looks | None = None
     tried: list[Evaluation] = []
     for event in events:
-        if event.kind == "task" and event.payload["name"] == task:
-            looks, tried = None, []
-        elif event.payload.get("task") != task or event.payload.get("pass", 1) > 1:
-            continue  # later passes begin with a route that looks say nothing about
-        elif event.kind == "looks":
-            looks = Looks(tuple(map(look_from_json, event.payload["looks"])))
-        elif event.kind == "generation":
-            tried += map(evaluation_from_json, event.payload["evaluations"])
-        elif event.kind == "route":
-            found = looks, tried
+        if isinstance(event, Begun | Rooted) or event.task != task:
+            continue
+        match event:
+            case Arrived():
+                looks, tried = None, []
+            case Looked(pass_=1):  # later passes begin with a route that looks say nothing of
+                looks = Looks(event.looks)
+            case Generation(pass_=1):
+                tried += event.evaluations
+            case Found(pass_=1):
+                found = looks, tried
     looks, tried = found
     if looks is None:
         return None
@@ -41,7 +43,11 @@ def hindsight(events: Iterable[Event], task: str) -> dict[str, Any] | None:
         if one.ok and one.candidate.genome.head.trained and said is not None:
             pairs.append((said, one.quality))
     return {
-        "looks": [look.to_json() for look in looks.all],
+        "looks": [_told(look) for look in looks.all],
         "compared": len(pairs),
         "rank_correlation": rank_correlation([said for said, _ in pairs], [gave for _, gave in pairs]),
     }
+
+
+def _told(look: Look) -> dict[str, Any]:
+    return {**plain(look), "parent": look.parent and str(look.parent)}

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evo_mtl.archive.journal import Cursor, Event
-from evo_mtl.evolution.candidate import evaluation_from_json
 from evo_mtl.evolution.quiet import quiet_optuna
 from evo_mtl.files import digest
 from evo_mtl.genome.space import SearchSpace
 from evo_mtl.names import JOURNAL
 from evo_mtl.run import progress as tell
+from evo_mtl.run.events import Arrived, Begun, Generation, Rooted, read_event
 from evo_mtl.run.root import Root, read_root
 from evo_mtl.telling.optuna_storage import open_storage, reason, shown
 
@@ -173,31 +173,30 @@ class _Copy:
         events = self._cursor.read(journal)
         while event := self._pending or next(events, None):
             self._pending = event
-            if event.kind == "run":
-                self._run = event.digest
-            elif event.kind == "root":
-                root = read_root(event.payload)
-                self._roots[root.digest] = root
-            elif event.kind == "task":
-                self._root_of[event.payload["name"]] = event.payload["root"]
-            elif event.kind == "generation":
-                yield from self._generation(event)
+            match read_event(event, journal):
+                case Begun():
+                    self._run = event.digest
+                case Rooted() as rooted:
+                    self._roots[rooted.root] = read_root(rooted)
+                case Arrived() as arrived:
+                    self._root_of[arrived.task] = arrived.data.root
+                case Generation() as generation:
+                    yield from self._generation(generation, event.digest)
             self._pending = None
 
-    def _generation(self, event: Event) -> Iterator[None]:
-        if self._study is None or event.payload["task"] != self._task:
-            self._task = event.payload["task"]
+    def _generation(self, generation: Generation, digest: str) -> Iterator[None]:
+        if self._study is None or generation.task != self._task:
+            self._task = generation.task
             self._study = self._open(f"{self._name}/{self._task}")
             trials = self._study.get_trials(deepcopy=False)
             self._known = {(t.user_attrs.get("event"), t.user_attrs.get("candidate")) for t in trials}
         root = self._roots[self._root_of[self._task]]
-        for data in event.payload["evaluations"]:
-            one = evaluation_from_json(data)
-            if (event.digest, one.candidate.id) not in self._known:
-                self._study.add_trial(
-                    shown(one, self._spaces[root.space], root.facts, {"event": event.digest})
-                )
-                self._known.add((event.digest, one.candidate.id))
+        for one in generation.evaluations:
+            name = digest, str(one.candidate.id)
+            if name not in self._known:
+                trial = shown(one, self._spaces[root.space], root.facts, {"event": digest})
+                self._study.add_trial(trial)
+                self._known.add(name)
                 yield
 
     def _open(self, name: str) -> Study:

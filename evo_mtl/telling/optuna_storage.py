@@ -80,11 +80,11 @@ def shown(
     params = parameters_of(candidate.genome, space, facts)
     distributions = {name: CategoricalDistribution(known[name]) for name in params}
     about = {
-        "candidate": candidate.id,
+        "candidate": str(candidate.id),
         "pass": candidate.pass_,
-        "parent": candidate.parent,
-        "mate": candidate.mate,
-        "origin": candidate.origin,
+        "parent": candidate.parent and str(candidate.parent),
+        "mate": candidate.mate and str(candidate.mate),
+        "origin": str(candidate.origin),
         "status": str(evaluation.status),
         "quality": evaluation.quality,
         "admitted": evaluation.admitted,

@@ -10,19 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from evo_mtl.archive.encoding import read_header
-from evo_mtl.archive.journal import Event, read_journal
-from evo_mtl.archive.state import ArchiveState
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import CorruptionError
-from evo_mtl.evolution.candidate import OWN_ROUTE
+from evo_mtl.evolution.candidate import OWN_ROUTE, Evaluation, OfTask, OfTurn, Origin
 from evo_mtl.evolution.outcome import Status
 from evo_mtl.files import open_plain
-from evo_mtl.genome.genome import genome_from_json
 from evo_mtl.genome.kinds import KINDS
-from evo_mtl.network.route import route_from_json
-from evo_mtl.plain import restore
+from evo_mtl.plain import plain
 from evo_mtl.run.asked import check_archived
+from evo_mtl.run.events import (
+    Answer,
+    Arrived,
+    Chosen,
+    Found,
+    Generation,
+    Happened,
+    Offered,
+    history,
+)
 from evo_mtl.run.folder import open_run
+from evo_mtl.run.state import ArchiveState
 from evo_mtl.telling.hindsight import hindsight
 
 
@@ -34,10 +41,10 @@ def summarize(path: str | Path) -> dict[str, Any]:
         CorruptionError: Something in it is not what was written.
     """
     folder, config, state = open_run(path)
-    history = _history(read_journal(folder.journal) if folder.journal.exists() else ())
+    tried = _history(history(folder.journal))
     trunks = _trunks(state, folder.store())
     owners = _owners(state)
-    rows = [_task_row(name, state, history, trunks, owners) for name in state.routes]
+    rows = [_task_row(name, state, tried, trunks, owners) for name in state.routes]
     return {
         "run": folder.path.name,
         "space": config.space.name,
@@ -61,37 +68,48 @@ def task_details(path: str | Path, task: str) -> dict[str, Any]:
     """
     folder, config, state = open_run(path)
     check_archived(task, state, config, folder.path)
-    events = read_journal(folder.journal)
-    history, owners = _history(events), _owners(state)
+    events = history(folder.journal)
+    tried, owners = _history(events), _owners(state)
     store = folder.store()
-    row = _task_row(task, state, history, _trunks(state, store), owners)
-    event = state.routes[task]
+    row = _task_row(task, state, tried, _trunks(state, store), owners)
+    answer = state.answer(task)
     return {
         **row,
-        "class_names": list(state.answered[task]["classes"]),
+        "class_names": list(state.classes(task)),
         "nodes": _nodes(task, state, store, owners),
-        "hyperparameters": dict(event["genome"]["hyperparameters"]),
-        "lineage": lineage(task, event["candidate"], history, state),
+        "hyperparameters": dict(answer.way.genome.hyperparameters),
+        "lineage": lineage(task, answer.told.candidate, tried, state),
         "hindsight": hindsight(events, task),
-        "front": _front(event),
+        "front": _front(answer),
     }
 
 
-def _front(event: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What was on the front of the search that found a route; nothing where an older version found it."""
+def _front(answer: Answer) -> list[dict[str, Any]]:
+    """What was on the front of the search that found a route; nothing of an offer."""
     return [
         {
-            "candidate": one["candidate"],
-            "validation_quality": one["quality"],
-            "score": one["score"],
-            "active_parameters": one["cost"]["active_parameters"],
-            "added_parameters": one["cost"]["added_parameters"],
-            "multiply_adds": one["cost"]["inference"],
-            "is_route": one["candidate"] == event["candidate"],
-            "kept": "route" in one or one["candidate"] == event["candidate"],
+            "candidate": str(one.told.candidate),
+            "validation_quality": one.told.quality,
+            "score": one.told.score,
+            "active_parameters": one.told.cost.active_parameters,
+            "added_parameters": one.told.cost.added_parameters,
+            "multiply_adds": one.told.cost.inference,
+            "is_route": one.told.candidate == answer.told.candidate,
+            "kept": one.way is not None or one.told.candidate == answer.told.candidate,
         }
-        for one in event.get("front", ())
+        for one in answer.front
     ]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A candidate in the history of a task; ``when`` names the turn it is of, where that is not the last."""
+
+    id: OfTurn
+    when: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.id} of {self.when}" if self.when else str(self.id)
 
 
 @dataclass(frozen=True)
@@ -99,120 +117,127 @@ class Tried:
     """What the journal says of a candidate."""
 
     status: Status
-    origin: str
-    parent: str | None
+    origin: Origin
+    parent: Step | OfTask | None
     quality: float
     score: float | None
-    mate: str | None = None
+    mate: Step | OfTask | None = None
 
 
-History = Mapping[str, Mapping[str, Tried]]
-"""Task to its candidates, by id, of the latest search."""
+History = Mapping[str, Mapping[Step, Tried]]
+"""Task to its candidates of the latest search."""
 
 
-def _history(events: Iterable[Event]) -> History:
+def _history(events: Iterable[Happened]) -> History:
     """Of the searches that led to each task's route; one that goes on now, or found nothing, is no history."""
-    found: dict[str, dict[str, Tried]] = {}
-    running: dict[str, dict[str, Tried]] = {}
-    winners: dict[str, tuple[str, str]] = {}
+    found: dict[str, dict[Step, Tried]] = {}
+    running: dict[str, dict[Step, Tried]] = {}
+    winners: dict[str, tuple[Step, str]] = {}
     for event in events:
-        if event.kind == "task":
-            running[event.payload["name"]] = {}
-        elif event.kind == "generation":
-            if event.payload["number"] == 0:
-                running[event.payload["task"]] = {}
-            for one in event.payload["evaluations"]:
-                made = one["candidate"]
-                running[event.payload["task"]][f"{made['generation']}/{made['child']}"] = _tried(one)
-        elif event.kind == "route":
-            task = event.payload["task"]
-            if event.payload.get("pass", 1) > 1:
-                running[task] |= _former(found[task], running[task], *winners[task])
-            found[task] = running[task]
-            winners[task] = event.payload["candidate"], f"pass {event.payload.get('pass', 1)}"
-        elif event.kind == "choice":
-            task = event.payload["task"]
-            winners[task] = event.payload["candidate"], f"pass {event.payload.get('pass', 1)}"
-        elif event.kind == "offer" and event.payload["taken"]:
-            task = event.payload["task"]
-            now = {f"0/{i}": _tried(one) for i, one in enumerate(event.payload["evaluations"])}
-            found[task] = now | _former(found[task], now, *winners[task])
-            winners[task] = event.payload["candidate"], f"offer {event.payload['number']}"
+        match event:
+            case Arrived(task=task):
+                running[task] = {}
+            case Generation(task=task):
+                before = running[task] if event.number else {}
+                running[task] = before | _all_tried(event.evaluations)
+            case Found(task=task):
+                if event.pass_ > 1:
+                    running[task] |= _former(found[task], running[task], *winners[task])
+                found[task] = running[task]
+                winners[task] = _winner(event.answer)
+            case Chosen(task=task):
+                winners[task] = _winner(event.answer)
+            case Offered(task=task) if event.answer is not None:
+                now = _all_tried(event.evaluations)
+                found[task] = now | _former(found[task], now, *winners[task])
+                winners[task] = Step(event.answer.told.candidate), f"offer {event.number}"
     return found
 
 
-def _tried(one: Mapping[str, Any]) -> Tried:
-    made = one["candidate"]
-    return Tried(
-        restore(Status, one["status"]),
-        made["origin"],
-        made["parent"],
-        one["quality"],
-        one["score"],
-        made.get("mate"),
-    )
+def _winner(answer: Answer) -> tuple[Step, str]:
+    return Step(answer.told.candidate), f"pass {answer.told.pass_}"
 
 
-def _former(tried: Mapping[str, Tried], now: Mapping[str, Tried], winner: str, when: str) -> dict[str, Tried]:
-    """Candidates of former passes under longer names, and the winner among them as parent of what it became."""
+def _all_tried(evaluations: Iterable[Evaluation]) -> dict[Step, Tried]:
+    return {Step(one.candidate.id): _tried(one) for one in evaluations}
 
-    def named(id: str | None) -> str | None:
-        return id if id is None or " " in id or id.startswith("task:") else f"{id} of {when}"
 
-    former = {str(named(id)): replace(one, parent=named(one.parent)) for id, one in tried.items()}
-    own = {id: replace(one, parent=named(winner)) for id, one in now.items() if one.origin == OWN_ROUTE}
+def _tried(one: Evaluation) -> Tried:
+    made = one.candidate
+    parent, mate = (Step(name) if isinstance(name, OfTurn) else name for name in (made.parent, made.mate))
+    score = one.score if math.isfinite(one.score) else None
+    return Tried(one.status, made.origin, parent, one.quality, score, mate)
+
+
+def _former(
+    tried: Mapping[Step, Tried], now: Mapping[Step, Tried], winner: Step, when: str
+) -> dict[Step, Tried]:
+    """Candidates of former turns under longer names, and the winner among them as parent of what it became."""
+
+    def named(step: Step) -> Step:
+        return step if step.when else replace(step, when=when)
+
+    def renamed(one: Tried) -> Tried:
+        return replace(one, parent=named(one.parent)) if isinstance(one.parent, Step) else one
+
+    former = {named(step): renamed(one) for step, one in tried.items()}
+    own = {step: replace(one, parent=named(winner)) for step, one in now.items() if one.origin == OWN_ROUTE}
     return former | own
 
 
-def lineage(task: str, candidate: str | None, history: History, state: ArchiveState) -> list[dict[str, Any]]:
+def lineage(task: str, candidate: OfTurn, history: History, state: ArchiveState) -> list[dict[str, Any]]:
     """A candidate and its ancestors, the youngest first, back to a seed candidate or a draw.
 
     Of two parents, the one that gave the lower stages is followed, the other is named.
     A parent of another task means that task's winner as it is now.
     """
     steps: list[dict[str, Any]] = []
-    seen: set[tuple[str, str]] = set()
-    while candidate is not None and (task, candidate) not in seen:
-        seen.add((task, candidate))
-        tried = history.get(task, {}).get(candidate)
+    seen: set[tuple[str, Step]] = set()
+    here: Step | None = Step(candidate)
+    while here is not None and (task, here) not in seen:
+        seen.add((task, here))
+        tried = history.get(task, {}).get(here)
         if tried is None:
             break
         steps.append(
             {
                 "task": task,
-                "candidate": candidate,
-                "origin": tried.origin,
-                "parent": tried.parent,
-                "mate": tried.mate,
+                "candidate": str(here),
+                "origin": str(tried.origin),
+                "parent": tried.parent and str(tried.parent),
+                "mate": tried.mate and str(tried.mate),
                 "validation_quality": tried.quality,
                 "score": tried.score,
             }
         )
-        candidate = tried.parent
-        if candidate is not None and candidate.startswith("task:"):
-            task = candidate.removeprefix("task:")
-            candidate = state.routes[task]["candidate"] if task in state.routes else None
+        if isinstance(tried.parent, OfTask):
+            task = tried.parent.task
+            here = Step(state.routes[task].brief.candidate) if task in state.routes else None
+        else:
+            here = tried.parent
     return steps
 
 
 def _task_row(
     name: str, state: ArchiveState, history: History, trunks: Mapping[str, Mapping[str, Any]], owners: Owners
 ) -> dict[str, Any]:
-    known, event = state.answered[name], state.routes[name]
-    genome, cost = genome_from_json(event["genome"]), event["cost"]
-    tried = history[name]
-    winner = tried[event["candidate"]]
-    own, trunk = owners[name] - state.root_components, trunks[known["root"]]
+    data, answer = state.answered[name].brief, state.answer(name)
+    told, way, genome, cost = answer.told, answer.way, answer.way.genome, answer.told.cost
+    tried = history.get(name, {})
+    winner = tried.get(Step(told.candidate))
+    if winner is None:
+        raise CorruptionError(f"task {name!r}: candidate {told.candidate}, its route, was never tried")
+    own, trunk = owners[name] - state.root_components, trunks[data.root]
     return {
         "name": name,
-        "classes": len(known["classes"]),
-        "num_train": known["num_train"],
-        "num_validation": known["num_validation"],
-        "metric": known["metric"],
-        "validation_quality": event["quality"],
-        "corrected": event.get("corrected"),
-        "pooled": event.get("pooled"),
-        "score": event["score"],
+        "classes": data.num_classes,
+        "num_train": data.num_train,
+        "num_validation": data.num_validation,
+        "metric": data.metric,
+        "validation_quality": told.quality,
+        "corrected": answer.corrected and plain(answer.corrected),
+        "pooled": way.pooled and plain(way.pooled),
+        "score": told.score,
         "depth": genome.depth,
         "trunk": trunk["name"],
         "trunk_depth": trunk["stages"],
@@ -223,35 +248,35 @@ def _task_row(
         "head": genome.head.kind,
         "paths": len(genome.paths) + 1,
         "image_size": genome.image_size,
-        "active_parameters": cost["active_parameters"],
-        "added_parameters": cost["added_parameters"],
-        "added_share": cost["added_parameters"] / trunk["parameters"],
-        "multiply_adds": cost["inference"],
+        "active_parameters": cost.active_parameters,
+        "added_parameters": cost.added_parameters,
+        "added_share": cost.added_parameters / trunk["parameters"],
+        "multiply_adds": cost.inference,
         "shared_with": [task for task, parts in owners.items() if task != name and parts & own],
         "candidates_tried": sum(one.origin != OWN_ROUTE for one in tried.values()),
         "candidates_failed": sum(one.status.failed for one in tried.values()),
         "candidates_rejected": sum(one.status.rejected for one in tried.values()),
-        "early_end": event.get("early_end"),
-        "candidate": event["candidate"],
-        "origin": winner.origin,
-        "parent": winner.parent,
+        "early_end": answer.early_end and plain(answer.early_end),
+        "candidate": str(told.candidate),
+        "origin": str(winner.origin),
+        "parent": winner.parent and str(winner.parent),
     }
 
 
 def _total(state: ArchiveState, store: ComponentStore, trunk: int) -> int:
     if not state.replaced:
-        return trunk + sum(event["cost"]["added_parameters"] for event in state.routes.values())
+        return trunk + sum(stored.brief.cost.added_parameters for stored in state.routes.values())
     # Of a route that was replaced, others may still use parts; no route says that it added them.
     own = set(state.users) - state.root_components
     return trunk + sum(num_learnable(store, component) for component in own)
 
 
-Owners = Mapping[str, set[str]]
+Owners = Mapping[str, frozenset[str]]
 """Task to the components of its route."""
 
 
 def _owners(state: ArchiveState) -> Owners:
-    return {name: set(route_from_json(event["route"]).components) for name, event in state.routes.items()}
+    return {name: state.answer(name).components for name in state.routes}
 
 
 def _trunks(state: ArchiveState, store: ComponentStore) -> dict[str, dict[str, Any]]:
@@ -259,27 +284,26 @@ def _trunks(state: ArchiveState, store: ComponentStore) -> dict[str, dict[str, A
     return {
         name: {
             "root": name,
-            "name": root["layout"]["name"],
-            "weights": root["weights"],
-            "stages": len(root["components"]),
-            "parameters": sum(num_learnable(store, component) for component in root["components"]),
+            "name": rooted.layout.name,
+            "weights": rooted.weights,
+            "stages": len(rooted.components),
+            "parameters": sum(num_learnable(store, component) for component in rooted.components),
         }
-        for name, root in state.roots.items()
+        for name, rooted in state.roots.items()
     }
 
 
 def _nodes(task: str, state: ArchiveState, store: ComponentStore, owners: Owners) -> list[dict[str, Any]]:
-    layout = state.roots[state.answered[task]["root"]]["layout"]["stage_names"]
+    names = state.roots[state.answered[task].brief.root].layout.stage_names
     nodes = []
-    for i, node in enumerate(route_from_json(state.routes[task]["route"]).nodes):
-        place = node.slot.partition(":")[2]
+    for i, node in enumerate(state.answer(task).way.route.nodes):
         nodes.append(
             {
                 "node": i,
                 "operation": node.operation,
                 "inputs": list(node.inputs),
                 "slot": node.slot,
-                "stage_name": layout[int(place)] if node.operation == "stage" else "",
+                "stage_name": names[node.stage] if node.operation == "stage" else "",
                 "grid": node.grid,
                 "component": node.component,
                 "of_trunk": node.component in state.root_components,

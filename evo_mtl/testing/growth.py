@@ -6,23 +6,25 @@ journal lines of their own, so that the run opens, answers and goes on like one 
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from evo_mtl.archive.journal import Event, read_journal
-from evo_mtl.archive.snapshot import Archive
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.files import digest, lock
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import CHUNK, SharedRoutes
-from evo_mtl.network.route import Route, route_from_json
+from evo_mtl.network.route import Route
+from evo_mtl.plain import plain, restore
 from evo_mtl.run.config import RunConfig, make_config, to_yaml
+from evo_mtl.run.events import Begun, Found, Generation, Happened, Rooted, history
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.snapshot import Archive
 from evo_mtl.searching.beginning import begin, checked
 from evo_mtl.searching.runner import Options, run_search
 from evo_mtl.streams import stamps
@@ -71,49 +73,48 @@ def configuration(folder: Path) -> RunConfig:
 
 def _append(run: RunFolder, archive: Archive, copies: Sequence[str]) -> None:
     """A turn for each copy, as the search would have written it."""
-    turns = [_turn(read_journal(run.journal), name) for name in SEARCHED]
+    turns = [_turn(history(run.journal), name) for name in SEARCHED]
     store = run.store()
     for start in range(0, len(copies), BLOCK):
-        made: list[tuple[list[tuple[str, dict[str, Any]]], dict[str, Any]]] = []
+        made: list[tuple[list[Happened], Found]] = []
         for i, name in enumerate(copies[start : start + BLOCK], start):
             *before, last = turns[i % 2]
-            head = last.payload["route"]["nodes"][-1]["component"]
+            assert isinstance(last, Found)
+            head = last.answer.way.route.components[-1]
             new, added = _own_head(store, head, i + 1)
-            route = _renamed(last.payload, last.payload["task"], name)
-            route["cost"] = {**route["cost"], "added_parameters": added}
-            lines = [(event.kind, _renamed(event.payload, last.payload["task"], name)) for event in before]
-            made.append((lines, _with(route, head, new)))
-        routes = [route_from_json(payload["route"]) for _, payload in made]
+            route = _with(_renamed(last, name), head, new)
+            made.append(([_renamed(event, name) for event in before], _priced(route, added)))
+        routes = [found.answer.way.route for _, found in made]
         prints = _fingerprints(SharedRoutes(Modules(store.read)), routes)
-        for (lines, payload), found in zip(made, prints, strict=True):
-            for kind, content in [*lines, ("route", {**payload, "fingerprint": found})]:
-                archive.append(kind, **content)
+        for (events, found), fingerprint in zip(made, prints, strict=True):
+            for event in [*events, replace(found, answer=replace(found.answer, fingerprint=fingerprint))]:
+                archive.append(event)
 
 
-def _turn(events: Sequence[Event], task: str) -> list[Event]:
-    """The events of a task, its route last."""
-    return [event for event in events if task in (event.payload.get("task"), event.payload.get("name"))]
+def _turn(events: Iterable[Happened], task: str) -> list[Happened]:
+    """What happened to a task, its route last."""
+    return [event for event in events if not isinstance(event, Begun | Rooted) and event.task == task]
 
 
-def _renamed(payload: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+def _renamed(event: Happened, task: str) -> Happened:
     """An event of one task as that of another."""
-    found: dict[str, Any] = {
-        key: new if key in ("task", "name") and value == old else value for key, value in payload.items()
-    }
-    if "evaluations" in found:
-        found["evaluations"] = [
-            {**one, "candidate": {**one["candidate"], "task": new}} for one in found["evaluations"]
-        ]
-    return found
+    assert not isinstance(event, Begun | Rooted)
+    if isinstance(event, Generation):
+        tried = tuple(replace(one, candidate=replace(one.candidate, task=task)) for one in event.evaluations)
+        return replace(event, task=task, evaluations=tried)
+    return replace(event, task=task)
 
 
-def _with(value: Any, old: str, new: str) -> Any:
-    """Plain data with one component in the place of another."""
-    if isinstance(value, dict):
-        return {key: _with(inner, old, new) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_with(inner, old, new) for inner in value]
-    return new if value == old else value
+def _with(event: Happened, old: str, new: str) -> Found:
+    """A route with one component in the place of another."""
+    return restore(Found, json.loads(json.dumps(plain(event)).replace(old, new)))
+
+
+def _priced(found: Found, added: int) -> Found:
+    """A route that adds so many parameters."""
+    told = found.answer.told
+    told = replace(told, cost=replace(told.cost, added_parameters=added))
+    return replace(found, answer=replace(found.answer, told=told))
 
 
 def _own_head(store: ComponentStore, head: str, number: int) -> tuple[str, int]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from evo_mtl.archive.state import ArchiveState, components_of
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.genome.space import TrunkChoice, TrunkFacts
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.run.root import read_root, write_root
+from evo_mtl.run.state import ArchiveState
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import open_task
 from evo_mtl.training.arrays import ArrayCache
@@ -113,4 +113,4 @@ def a_bench(
 
 def living(state: ArchiveState) -> set[str]:
     """Components of the root and of every route: what may be there once all turns are over."""
-    return set(state.root_components).union(*map(components_of, state.routes.values()))
+    return set(state.root_components).union(*(state.answer(name).components for name in state.routes))

@@ -16,13 +16,10 @@ import numpy as np
 
 from evo_mtl.answering.evaluation import trunk_parameters
 from evo_mtl.answering.model import Model, load
-from evo_mtl.archive.journal import read_journal
-from evo_mtl.archive.snapshot import Archive
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.archive.timings import append_timing, read_timings
 from evo_mtl.errors import RunError
-from evo_mtl.evolution.candidate import Evaluation, evaluation_from_json
-from evo_mtl.evolution.looks import look_from_json
+from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.population import Population, settled
 from evo_mtl.files import lock
 from evo_mtl.learners.answers import pack
@@ -30,9 +27,12 @@ from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.route import Route
+from evo_mtl.plain import plain
 from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig, make_config
+from evo_mtl.run.events import Generation, Looked, Stopped, history
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.snapshot import Archive
 from evo_mtl.searching.runner import CACHE_BYTES, Options, run_search
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Split, load_batch, open_splits, open_task
@@ -67,7 +67,7 @@ def do(work: Search, place: Place, say: Callable[[str], None]) -> None:
             run_search(folder, config, Options(cache=place.cache, trust_python=True), listener)
         except _Enough as enough:
             with lock(folder.lock), Archive(folder.journal) as archive:
-                archive.append("clock", task=enough.task, number=enough.number)
+                archive.append(Stopped(enough.task, 1, enough.number))
         else:
             return
 
@@ -136,14 +136,14 @@ class _Listener:
             ArrayCache(folder.expanduser().absolute(), CACHE_BYTES),
             self.config.space.image_sizes,
         )
-        plain: Any = self.config.space.defaults()
-        images.train(plain, 0)
-        images.validation(plain)
+        defaults: Any = self.config.space.defaults()
+        images.train(defaults, 0)
+        images.validation(defaults)
 
     def _keep_seed(self, task: str) -> None:
         """Copies what the best seed candidate trained: the run drops it when the task's turn ends."""
-        committed = self.folder.read_state().generations[task][0]
-        best = _best(committed["evaluations"])
+        committed = self.folder.read_state().turn(task)[0]
+        best = _best(committed.evaluations)
         side = ComponentStore(self.seeds / task)
         for component in best.trained.values() if best else ():
             side.write(*self.folder.store().read(component))
@@ -157,19 +157,23 @@ class _Listener:
 
     def _found(self, task: TaskConfig) -> dict[str, Any]:
         model = load(self.folder.path)
-        event, known = model.state.routes[task.name], model.state.answered[task.name]
+        answer, known = model.state.answer(task.name), model.state.answered[task.name].brief
         splits = open_splits(task, trust_python=True)
-        if splits.digest != known["digest"]:
+        if splits.digest != known.digest:
             raise RunError(f"the data of task {task.name!r} is not what it was searched on", model.place)
-        told = [one for one in read_journal(self.folder.journal) if one.payload.get("task") == task.name]
-        looks = [look_from_json(look) for one in told if one.kind == "looks" for look in one.payload["looks"]]
-        generations = [one.payload["evaluations"] for one in told if one.kind == "generation"]
-        tried = [evaluation_from_json(one) for generation in generations for one in generation]
-        chosen = next(one for one in tried if one.candidate.id == event["candidate"])
+        told = history(self.folder.journal)
+        looks = [
+            look for one in told if isinstance(one, Looked) and one.task == task.name for look in one.looks
+        ]
+        generations = [
+            one.evaluations for one in told if isinstance(one, Generation) and one.task == task.name
+        ]
+        tried = [one for generation in generations for one in generation]
+        chosen = next(one for one in tried if one.candidate.id == answer.told.candidate)
         clock = self._readings(task.name)
         search = {
-            "validation": event["quality"],
-            **_answered(known["metric"], splits.test, model.route(task.name), model.shared),
+            "validation": answer.told.quality,
+            **_answered(known.metric, splits.test, model.route(task.name), model.shared),
             **_costs(chosen),
             **_spent(looks, tried, clock),
         }
@@ -179,7 +183,7 @@ class _Listener:
             started = [one for one in tried if one.candidate.generation == 0]
             no_search = {
                 "validation": best.quality,
-                **_answered(known["metric"], splits.test, *self._seed_route(best, model, task.name)),
+                **_answered(known.metric, splits.test, *self._seed_route(best, model, task.name)),
                 **_costs(best),
                 **_spent(looks, started, [one for one in clock if one["generation"] == 0]),
             }
@@ -189,11 +193,11 @@ class _Listener:
             "task": task.name,
             "asked": self.work.asked,
             "data": splits.digest,
-            "metric": known["metric"],
-            "num_train": known["num_train"],
+            "metric": known.metric,
+            "num_train": known.num_train,
             "trunk_parameters": trunk_parameters(model),
             **search,
-            "corrected": event.get("corrected"),
+            "corrected": answer.corrected and plain(answer.corrected),
             "no_search": no_search,
         }
 
@@ -205,9 +209,9 @@ class _Listener:
         return closed, SharedRoutes(modules)
 
 
-def _best(evaluations: Sequence[Mapping[str, Any]]) -> Evaluation | None:
+def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
     """The best by score of a committed generation."""
-    return Population(tuple(evaluation_from_json(one) for one in evaluations)).best
+    return Population(tuple(evaluations)).best
 
 
 def _answered(metric: str, test: Split, route: Route, shared: SharedRoutes) -> dict[str, Any]:
@@ -223,9 +227,9 @@ def _costs(chosen: Evaluation) -> dict[str, Any]:
         "active_parameters": chosen.cost.active_parameters,
         "multiply_adds": chosen.cost.inference,
         "chosen": {
-            "candidate": chosen.candidate.id,
-            "origin": chosen.candidate.origin,
-            "parent": chosen.candidate.parent,
+            "candidate": str(chosen.candidate.id),
+            "origin": str(chosen.candidate.origin),
+            "parent": chosen.candidate.parent and str(chosen.candidate.parent),
         },
     }
 

@@ -14,16 +14,17 @@ import numpy as np
 import torch
 
 from evo_mtl.answering.model import Model, load
-from evo_mtl.archive.journal import Journal
 from evo_mtl.cli.text import table
-from evo_mtl.genome.genome import AdapterGene, Genome, genome_from_json, settle
+from evo_mtl.genome.genome import AdapterGene, Genome, settle
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import load_module
 from evo_mtl.network.cost import line_multiply_adds
 from evo_mtl.network.kinds.kind import new
 from evo_mtl.run.config import make_config
+from evo_mtl.run.events import Chosen
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.root import read_root
+from evo_mtl.run.snapshot import Archive
 from evo_mtl.searching.runner import Options, run_search
 from evo_mtl.testing.worlds import coloured
 from speed.measure import Ratio, Reading, alternate, finish, head, num_rounds, parser, ratios, timed
@@ -102,9 +103,10 @@ def with_own_ends(run: Path) -> Path:
     shutil.copytree(run, copy)
     folder, _, state = open_run(copy)
     store, layout = folder.store(), read_root(next(iter(state.roots.values()))).layout
-    with Journal.open(folder.journal) as journal:
-        for number, event in enumerate(state.routes.values()):
-            genome = genome_from_json(event["genome"])
+    with Archive(folder.journal) as archive:
+        for number, name in enumerate(state.routes):
+            answer = state.answer(name)
+            genome = answer.way.genome
             stages = range(genome.depth - 2, genome.depth)
             trained = {}
             for stage in stages:
@@ -119,7 +121,8 @@ def with_own_ends(run: Path) -> Path:
             changed: Genome = settle(replace(genome, adapters=genes), trained)
             route = assemble(changed, layout)
             closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
-            journal.append("choice", **{**event, "genome": changed.to_json(), "route": closed.to_json()})
+            way = replace(answer.way, genome=changed, route=closed)
+            archive.append(Chosen(name, replace(answer, way=way)))
     return copy
 
 

@@ -16,7 +16,7 @@ import torch
 
 from evo_mtl.documents import parse
 from evo_mtl.engines.workbench import set_threads
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import DRAW, Candidate
 from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, StageGene, TapGene
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import SearchSpace, SeedCandidate
@@ -114,7 +114,7 @@ def _adapter_rows(members: list[int], rounds: int, quick: bool) -> Iterator[dict
                 plain, adapters=tuple(AdapterGene(place, "bottleneck", (("width", 16),)) for place in places)
             )
             candidates = [
-                Candidate("task", 0, i, None, "a", adapted.with_values({"learning_rate": RATES[i % 4] / 10}))
+                Candidate("task", 0, i, None, DRAW, adapted.with_values({"learning_rate": RATES[i % 4] / 10}))
                 for i in range(max(members))
             ]
             print(f"adapters behind stages {places}, {size} px, batch {batch}:", end="", flush=True)

@@ -14,15 +14,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from evo_mtl.archive.journal import read_journal
 from evo_mtl.archive.timings import read_timings
 from evo_mtl.cli.text import table
-from evo_mtl.evolution.candidate import candidate_from_json
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS
 from evo_mtl.network.cost import line_multiply_adds
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.run.config import make_config
+from evo_mtl.run.events import Generation, history
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.root import read_root
 from evo_mtl.searching.runner import Options, run_search
@@ -93,18 +92,17 @@ def floor(run: RunFolder, repeats: int) -> tuple[float, float]:
     validations = open_run(run.path)[1].space.validations
     bare = Bare(layout, facts.components, run.store().read, repeats)
     frozen = opened = 0.0
-    for name, task in state.tasks.items():
-        sizes = {True: task["num_validation"], False: task["num_train"]}
+    for name, stored in state.tasks.items():
+        task = stored.brief
+        sizes = {True: task.num_validation, False: task.num_train}
         deepest: defaultdict[tuple[Any, ...], int] = defaultdict(int)
         for genome in _tried(run, name):
             first = genome.first_open if genome.head.trained else genome.depth
             for key in _pixels(genome):
                 deepest[key] = max(deepest[key], first)
             if genome.head.trained:
-                classes = len(task["classes"])
-                work = _open_work(
-                    genome, layout, task["num_train"], task["num_validation"], classes, validations
-                )
+                classes = task.num_classes
+                work = _open_work(genome, layout, task.num_train, task.num_validation, classes, validations)
                 opened += work / bare.training_rate(genome, in_features(genome, layout), classes)
         frozen += sum(sizes[key[0] < 0] * bare.forward(key[1], depth) for key, depth in deepest.items())
     return frozen, opened
@@ -112,10 +110,10 @@ def floor(run: RunFolder, repeats: int) -> tuple[float, float]:
 
 def _tried(run: RunFolder, task: str) -> Iterator[Genome]:
     """Every candidate that was fitted."""
-    for event in read_journal(run.journal):
-        if event.kind == "generation" and event.payload["task"] == task:
-            for evaluation in event.payload["evaluations"]:
-                yield candidate_from_json(evaluation["candidate"]).genome
+    for event in history(run.journal):
+        if isinstance(event, Generation) and event.task == task:
+            for evaluation in event.evaluations:
+                yield evaluation.candidate.genome
 
 
 def _pixels(genome: Genome) -> Iterator[tuple[Any, ...]]:

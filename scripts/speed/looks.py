@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evo_mtl.archive.journal import read_journal
 from evo_mtl.archive.timings import read_timings
 from evo_mtl.cli.text import table
-from evo_mtl.evolution.candidate import Evaluation, evaluation_from_json
-from evo_mtl.evolution.looks import Looks, look_from_json, rank_correlation
+from evo_mtl.evolution.candidate import Evaluation
+from evo_mtl.evolution.looks import Looks, rank_correlation
 from evo_mtl.files import canonical_json
 from evo_mtl.genome.space import read_space
+from evo_mtl.plain import plain
 from evo_mtl.run.config import make_config
+from evo_mtl.run.events import Generation, Looked, history
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.searching.runner import Options, run_search
 from evo_mtl.testing.worlds import write_space, write_stream
@@ -78,11 +79,11 @@ def _grid(space: str, options: Any) -> dict[str, Any]:
 
 def _row(task: str, run: RunFolder) -> dict[str, Any]:
     looks, tried = Looks(), list[Evaluation]()
-    for event in read_journal(run.journal):
-        if event.payload.get("task") == task and event.kind == "looks":
-            looks = Looks(tuple(map(look_from_json, event.payload["looks"])))
-        if event.payload.get("task") == task and event.kind == "generation":
-            tried = [e for e in map(evaluation_from_json, event.payload["evaluations"]) if e.ok]
+    for event in history(run.journal):
+        if isinstance(event, Looked) and event.task == task:
+            looks = Looks(event.looks)
+        if isinstance(event, Generation) and event.task == task:
+            tried = [e for e in event.evaluations if e.ok]
     genomes = [evaluation.candidate.genome for evaluation in tried]
     qualities = [evaluation.quality for evaluation in tried]
     largest = max(genome["image_size"] for genome in genomes)
@@ -114,8 +115,8 @@ def _row(task: str, run: RunFolder) -> dict[str, Any]:
         "best of grid": max(qualities),
         "looks s": next(one["seconds"] for one in timings if "looks" in one),
         "grid s": sum(one["seconds"] for one in timings if "generation" in one),
-        "tried": [[e.candidate.origin, e.quality] for e in tried],
-        "looks": [look.to_json() for look in looks.all],
+        "tried": [[str(e.candidate.origin), e.quality] for e in tried],
+        "looks": [plain(look) for look in looks.all],
     }
 
 

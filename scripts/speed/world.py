@@ -12,7 +12,7 @@ import numpy as np
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.documents import parse
 from evo_mtl.engines.workbench import BenchPlan
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import DRAW, Candidate
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.mutation import new_adapter
 from evo_mtl.genome.sampling import seed_genome
@@ -118,4 +118,4 @@ def a_pricing(place: Place, task: Task, size: int, validations: int) -> Pricing:
 
 def as_candidates(task: str, genomes: Iterable[Genome]) -> list[Candidate]:
     """The seed generation of a task."""
-    return [Candidate(task, 0, child, None, "a", genome) for child, genome in enumerate(genomes)]
+    return [Candidate(task, 0, child, None, DRAW, genome) for child, genome in enumerate(genomes)]

@@ -1,180 +1,193 @@
+"""What events make of a run's state, and which order of events cannot have been."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
-from evo_mtl.archive import Event, replay
+from evo_mtl.archive.journal import Journal
 from evo_mtl.errors import CorruptionError
+from evo_mtl.run.events import Chosen, Happened, Kept, Member, Offered, Stopped, written
+from evo_mtl.run.state import ArchiveState, replay
+from evo_mtl.testing.records import (
+    BEGUN,
+    answer,
+    arrived,
+    found,
+    generation,
+    looked,
+    named,
+    rooted,
+    told,
+    way,
+)
+
+ROOT = rooted("a", "b")
+TASK, FIRST, SECOND = arrived("digits"), generation("digits", 0), generation("digits", 1)
+AGAIN = generation("digits", 0, pass_=2)
+ROUTE = found("digits")
+OTHER = [arrived("other"), found("other")]
 
 
-def events(*pairs):
-    return [Event(index, kind, payload, "") for index, (kind, payload) in enumerate(pairs)]
+def state(tmp_path: Path, *happened: Happened) -> ArchiveState:
+    """Of a journal of these events."""
+    path = tmp_path / "journal.jsonl"
+    path.unlink(missing_ok=True)
+    with Journal(path) as journal:
+        for one in happened:
+            kind, payload = written(one)
+            journal.append(kind, **payload)
+    return replay(path)
 
 
-RUN = ("run", {"seed": 0})
-ROOT = ("root", {"root": "r", "components": ["a"]})
-TASK = ("task", {"name": "digits", "root": "r"})
-FIRST = ("generation", {"task": "digits", "number": 0, "candidates": []})
-SECOND = ("generation", {"task": "digits", "number": 1, "candidates": []})
-AGAIN = ("generation", {"task": "digits", "number": 0, "candidates": [], "pass": 2})
-ROUTE = ("route", {"task": "digits", "quality": 0.5})
+def offered(number: int, taken: bool = False) -> Offered:
+    return Offered("digits", number, 0.05, (), (), None, answer("b", "new") if taken else None)
 
 
-def test_no_events_give_an_empty_state():
-    state = replay([])
-    assert (dict(state.run), state.roots, state.tasks, state.routes) == ({}, {}, {}, {})
+def test_no_events_give_an_empty_state(tmp_path: Path) -> None:
+    assert state(tmp_path) == ArchiveState()
 
 
-def test_generations_of_an_unfinished_task_are_kept_in_order():
-    state = replay(events(RUN, ROOT, TASK, FIRST, SECOND))
-    assert state.run == RUN[1]
-    assert state.roots == {"r": ROOT[1]}
-    assert state.tasks == {"digits": TASK[1]}
-    assert state.generations == {"digits": (FIRST[1], SECOND[1])}
-    assert state.routes == {}
+def test_generations_of_an_unfinished_task_are_kept_in_order(tmp_path: Path) -> None:
+    now = state(tmp_path, BEGUN, ROOT, TASK, FIRST, SECOND)
+    assert (now.run, now.roots, now.root_components) == (BEGUN, {ROOT.root: ROOT}, {named("a"), named("b")})
+    assert now.tasks["digits"].brief == TASK.data
+    assert now.turn("digits") == (FIRST, SECOND)
+    assert now.turn("nobody") == ()
+    assert now.routes == {}
 
 
-def test_a_route_ends_the_turn_of_its_task():
-    state = replay(events(RUN, ROOT, TASK, FIRST, ROUTE))
-    assert state.generations == {}
-    assert state.routes == {"digits": ROUTE[1]}
+def test_a_route_ends_the_turn_of_its_task(tmp_path: Path) -> None:
+    now = state(tmp_path, BEGUN, ROOT, TASK, FIRST, ROUTE)
+    assert now.generations == {}
+    assert now.answer("digits") == ROUTE.answer
+    assert now.routes["digits"].brief == ROUTE.answer.told
+    assert now.classes("digits") == TASK.classes
 
 
-def test_a_later_route_replaces_the_earlier_one_of_its_task():
-    better = ("route", {"task": "digits", "quality": 0.75, "pass": 2})
-    state = replay(events(RUN, ROOT, TASK, ROUTE, AGAIN, better))
-    assert state.routes == {"digits": better[1]}
-    assert state.passes == {"digits": 2}
+def test_a_later_route_replaces_the_earlier_one_of_its_task(tmp_path: Path) -> None:
+    better = found("digits", "b", "h", 0.75, pass_=2)
+    now = state(tmp_path, BEGUN, ROOT, TASK, ROUTE, AGAIN, better)
+    assert now.answer("digits") == better.answer
+    assert (now.passes, now.replaced) == ({"digits": 2}, 1)
+    assert now.users == {named("b"): 1, named("h"): 1}
 
 
-def test_a_task_that_arrives_again_starts_its_generations_over_and_keeps_its_route():
-    again = ("task", {"name": "digits", "root": "r", "data": "other"})
-    state = replay(events(RUN, ROOT, TASK, FIRST, ROUTE, AGAIN, again))
-    assert state.passes == {}
-    assert state.tasks == {"digits": again[1]}
-    assert state.generations == {}
-    assert state.routes == {"digits": ROUTE[1]}
+def test_a_task_that_arrives_again_starts_its_generations_over_and_keeps_its_route(tmp_path: Path) -> None:
+    again = arrived("digits", "other data", ("x", "y", "z"))
+    now = state(tmp_path, BEGUN, ROOT, TASK, FIRST, ROUTE, AGAIN, again)
+    assert (now.passes, now.generations) == ({}, {})
+    assert now.tasks["digits"].brief == again.data
+    assert now.answer("digits") == ROUTE.answer
+    assert now.classes("digits") == TASK.classes
+    later = state(tmp_path, BEGUN, ROOT, TASK, FIRST, ROUTE, again, FIRST, ROUTE)
+    assert later.classes("digits") == again.classes
 
 
-def test_tasks_and_routes_keep_their_order():
-    other, end = ("task", {"name": "a", "root": "r"}), ("route", {"task": "a"})
-    state = replay(events(RUN, ROOT, TASK, ROUTE, other, end))
-    assert list(state.tasks) == list(state.routes) == ["digits", "a"]
+def test_tasks_and_routes_keep_their_order(tmp_path: Path) -> None:
+    now = state(tmp_path, BEGUN, ROOT, TASK, ROUTE, *OTHER)
+    assert list(now.tasks) == list(now.routes) == ["digits", "other"]
 
 
 @pytest.mark.parametrize(
-    ("pairs", "message"),
+    ("happened", "message"),
     [
-        ([RUN, ("tsk", {})], r"journal\.jsonl:2: unknown kind of event 'tsk'"),
         ([TASK], r"journal\.jsonl:1: .*'run' comes first"),
-        ([RUN, RUN], r"journal\.jsonl:2: .*once"),
-        ([RUN, ROOT, ROOT], r"journal\.jsonl:3: root r a second time"),
-        ([RUN, ROOT, TASK, SECOND], r"journal\.jsonl:4: generation 1 of task 'digits'; 0 is next"),
-        ([RUN, ROOT, TASK, FIRST, FIRST], r"journal\.jsonl:5: generation 0 of task 'digits'; 1 is next"),
-        ([RUN, FIRST], r"journal\.jsonl:2: task 'digits' was never announced"),
-        ([RUN, ROUTE], r"journal\.jsonl:2: task 'digits' was never announced"),
-        ([RUN, ROOT, TASK, FIRST, ROUTE, FIRST], r"journal\.jsonl:6: pass 1 of task 'digits'; 2 is next"),
-        ([RUN, ROOT, TASK, AGAIN], r"journal\.jsonl:4: pass 2 of task 'digits'; 1 is next"),
-        (
-            [RUN, ROOT, TASK, ("offer", {"task": "digits", "number": 1})],
-            r":4: an offer to task 'digits', which has no",
-        ),
-        (
-            [RUN, ROOT, TASK, ROUTE, ("offer", {"task": "digits", "number": 2})],
-            r":5: offer 2 to .*; 1 is next",
-        ),
-        ([RUN, ROOT, TASK, FIRST, ("kept", {"task": "digits"})], r":5: task 'digits' has no route to keep"),
-        ([RUN, TASK], r"journal\.jsonl:2: task 'digits' on root r, which was never announced"),
-        ([RUN, ("task", {})], r"journal\.jsonl:2: expected a text under 'name'"),
+        ([BEGUN, BEGUN], r"journal\.jsonl:2: .*once"),
+        ([BEGUN, ROOT, ROOT], r"journal\.jsonl:3: root .* a second time"),
+        ([BEGUN, ROOT, TASK, SECOND], r"journal\.jsonl:4: generation 1 of task 'digits'; 0 is next"),
+        ([BEGUN, ROOT, TASK, FIRST, FIRST], r"journal\.jsonl:5: generation 0 of task 'digits'; 1 is next"),
+        ([BEGUN, FIRST], r"journal\.jsonl:2: task 'digits' was never announced"),
+        ([BEGUN, ROUTE], r"journal\.jsonl:2: task 'digits' was never announced"),
+        ([BEGUN, TASK], r"journal\.jsonl:2: task 'digits' on root .*, which was never announced"),
+        ([BEGUN, ROOT, TASK, FIRST, ROUTE, FIRST], r"journal\.jsonl:6: pass 1 of task 'digits'; 2 is next"),
+        ([BEGUN, ROOT, TASK, AGAIN], r"journal\.jsonl:4: pass 2 of task 'digits'; 1 is next"),
+        ([BEGUN, ROOT, TASK, offered(1)], r":4: an offer to task 'digits', which has no"),
+        ([BEGUN, ROOT, TASK, ROUTE, offered(2)], r":5: offer 2 to .*; 1 is next"),
+        ([BEGUN, ROOT, TASK, FIRST, Kept("digits", 1, 0.5, None)], r":5: task 'digits' has no route to keep"),
+        ([BEGUN, ROOT, TASK, Stopped("digits", 1, 1)], r":4: .*did not have"),
+        ([BEGUN, ROOT, TASK, FIRST, looked("digits")], r":5: looks at task 'digits', whose search has begun"),
     ],
 )
-def test_events_out_of_order_are_refused_and_their_line_is_named(pairs, message):
+def test_events_out_of_order_are_refused_and_their_line_is_named(
+    happened: Sequence[Happened], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(CorruptionError, match=message):
-        replay(events(*pairs))
+        state(tmp_path, *happened)
 
 
-def test_a_task_that_arrived_again_is_answered_by_its_old_classes_until_its_new_route():
-    again = ("task", {"name": "digits", "root": "r", "classes": ["other"]})
-    state = replay(events(RUN, ROOT, TASK, FIRST, ROUTE, again))
-    assert state.answered == {"digits": TASK[1]}
-    state = replay(events(RUN, ROOT, TASK, FIRST, ROUTE, again, FIRST, ROUTE))
-    assert state.answered == {"digits": again[1]}
+def test_an_unknown_kind_of_event_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.append("tsk")
+    with pytest.raises(CorruptionError, match=r"journal\.jsonl:1: unknown kind of event 'tsk'; known: run, "):
+        replay(tmp_path / "journal.jsonl")
 
 
-def test_a_pass_that_found_nothing_better_is_over_and_leaves_the_route():
-    kept = ("kept", {"task": "digits", "pass": 2})
-    state = replay(events(RUN, ROOT, TASK, FIRST, ROUTE, AGAIN, kept))
-    assert state.routes == {"digits": ROUTE[1]}
-    assert (state.generations, state.passes) == ({}, {"digits": 2})
+def test_a_pass_that_found_nothing_better_is_over_and_leaves_the_route(tmp_path: Path) -> None:
+    now = state(tmp_path, BEGUN, ROOT, TASK, FIRST, ROUTE, AGAIN, Kept("digits", 2, 0.5, None))
+    assert now.answer("digits") == ROUTE.answer
+    assert (now.generations, now.passes) == ({}, {"digits": 2})
 
 
-def test_an_offer_brings_a_route_only_if_it_was_taken_and_tells_what_was_seen_until_then():
-    other, end = ("task", {"name": "a", "root": "r"}), ("route", {"task": "a"})
-    refused = ("offer", {"task": "digits", "number": 1, "taken": False})
-    state = replay(events(RUN, ROOT, TASK, ROUTE, other, end, refused))
-    assert state.routes["digits"] == ROUTE[1]
-    assert (state.arrived, state.seen) == ({"digits": 3, "a": 5}, {"digits": 6, "a": 5})
-    taken = ("offer", {"task": "digits", "number": 2, "taken": True})
-    state = replay(events(RUN, ROOT, TASK, ROUTE, other, end, refused, taken))
-    assert state.routes["digits"] == taken[1]
-    assert (state.arrived["digits"], state.offers, state.passes["digits"]) == (7, {"digits": 2}, 1)
+def test_an_offer_brings_a_route_only_if_it_was_taken_and_tells_what_was_seen_until_then(
+    tmp_path: Path,
+) -> None:
+    told_before = [BEGUN, ROOT, TASK, ROUTE, *OTHER, offered(1)]
+    now = state(tmp_path, *told_before)
+    assert now.answer("digits") == ROUTE.answer
+    assert (now.arrived, now.seen) == ({"digits": 3, "other": 5}, {"digits": 6, "other": 5})
+    now = state(tmp_path, *told_before, offered(2, taken=True))
+    assert now.answer("digits") == offered(2, taken=True).answer
+    assert (now.arrived["digits"], now.offers, now.passes["digits"]) == (7, {"digits": 2}, 1)
 
 
-def test_a_stop_by_the_clock_tells_the_pass_and_must_come_after_the_generations_it_names():
-    stop = ("clock", {"task": "digits", "number": 1})
-    assert replay(events(RUN, ROOT, TASK, FIRST, stop)).stopped == {"digits": 1}
-    later = ("clock", {"task": "digits", "number": 1, "pass": 2})
-    assert replay(events(RUN, ROOT, TASK, FIRST, ROUTE, AGAIN, later)).stopped == {"digits": 2}
-    with pytest.raises(CorruptionError, match=r":4: .*did not have"):
-        replay(events(RUN, ROOT, TASK, stop))
+def test_a_stop_by_the_clock_tells_the_pass(tmp_path: Path) -> None:
+    assert state(tmp_path, BEGUN, ROOT, TASK, FIRST, Stopped("digits", 1, 1)).stopped == {"digits": 1}
+    later = [BEGUN, ROOT, TASK, FIRST, ROUTE, AGAIN, Stopped("digits", 2, 1)]
+    assert state(tmp_path, *later).stopped == {"digits": 2}
 
 
-def looks(**more):
-    return ("looks", {"task": "digits", "looks": [], **more})
+def test_a_descriptor_outlives_the_looks_it_came_with_until_the_task_is_looked_at_again(
+    tmp_path: Path,
+) -> None:
+    before = [BEGUN, ROOT, TASK, looked("digits", "abc"), FIRST, ROUTE]
+    assert state(tmp_path, *before[:-2]).looked("digits") == before[3]
+    now = state(tmp_path, *before)
+    assert (now.looks, now.descriptors) == ({}, {"digits": "abc"})
+    assert state(tmp_path, *before, TASK, looked("digits", "abd")).descriptors == {"digits": "abd"}
+    assert state(tmp_path, *before, TASK, looked("digits")).descriptors == {}
 
 
-def test_a_descriptor_outlives_the_looks_it_came_with_until_the_task_is_looked_at_again():
-    told = [RUN, ROOT, TASK, looks(descriptor="abc"), FIRST, ROUTE]
-    assert replay(events(*told)).looks == {}
-    assert replay(events(*told)).descriptors == {"digits": "abc"}
-    assert replay(events(*told, TASK, looks(descriptor="abd"))).descriptors == {"digits": "abd"}
-    assert replay(events(*told, TASK, looks())).descriptors == {}
+FRONT = (
+    Member(told(0), way("a", "h")),
+    Member(told(1), way("b", "h")),
+    Member(told(2), None),
+)
+KEPT = found("digits", "a", "h", front=FRONT)
+CHOICE = Chosen("digits", answer("b", "h", front=FRONT))
 
 
-def test_looks_of_a_journal_that_knew_no_descriptors_leave_none():
-    assert replay(events(RUN, ROOT, TASK, looks(), FIRST, ROUTE)).descriptors == {}
+def test_a_choice_changes_the_route_and_its_users_and_neither_the_pass_nor_what_may_be_chosen(
+    tmp_path: Path,
+) -> None:
+    before = state(tmp_path, BEGUN, ROOT, TASK, FIRST, KEPT)
+    now = state(tmp_path, BEGUN, ROOT, TASK, FIRST, KEPT, CHOICE)
+    a, b, h = map(named, "abh")
+    assert before.choosable == now.choosable == {"digits": {a, b, h}}
+    assert (before.users, now.users) == ({a: 1, h: 1}, {b: 1, h: 1})
+    assert now.answer("digits") == CHOICE.answer
+    assert (now.passes, now.replaced) == ({"digits": 1}, 1)
+    assert now.classes("digits") == TASK.classes
 
 
-def test_a_descriptor_that_is_no_text_is_refused_with_its_line():
-    with pytest.raises(CorruptionError, match=r"journal\.jsonl:4: expected a text under 'descriptor', met 3"):
-        replay(events(RUN, ROOT, TASK, looks(descriptor=3)))
+def test_a_new_route_without_a_kept_front_leaves_nothing_to_choose(tmp_path: Path) -> None:
+    later = found("digits", "b", "h", pass_=2)
+    assert state(tmp_path, BEGUN, ROOT, TASK, FIRST, KEPT, later).choosable == {}
 
 
-def node(component):
-    return {"nodes": [{"component": component}]}
-
-
-FRONT = [
-    {"candidate": "0/0", "route": node("a")},
-    {"candidate": "0/1", "route": node("b")},
-    {"candidate": "0/2"},
-]
-KEPT = ("route", {"task": "digits", "route": node("a"), "front": FRONT})
-CHOICE = ("choice", {"task": "digits", "route": node("b"), "front": FRONT})
-
-
-def test_a_choice_changes_the_route_and_its_users_and_neither_the_pass_nor_what_may_be_chosen():
-    before = replay(events(RUN, ROOT, TASK, FIRST, KEPT))
-    state = replay(events(RUN, ROOT, TASK, FIRST, KEPT, CHOICE))
-    assert before.choosable == state.choosable == {"digits": {"a", "b"}}
-    assert (before.users, state.users) == ({"a": 1}, {"b": 1})
-    assert state.routes == {"digits": CHOICE[1]}
-    assert (state.passes, state.answered, state.replaced) == ({"digits": 1}, {"digits": TASK[1]}, 1)
-
-
-def test_a_new_route_without_a_kept_front_leaves_nothing_to_choose():
-    later = ("route", {"task": "digits", "route": node("c"), "pass": 2})
-    assert replay(events(RUN, ROOT, TASK, FIRST, KEPT, later)).choosable == {}
-
-
-@pytest.mark.parametrize("before", [[RUN, ROOT, TASK], [RUN, ROOT, TASK, FIRST, KEPT, AGAIN]])
-def test_a_choice_while_a_task_is_searched_is_refused(before):
+@pytest.mark.parametrize("before", [[BEGUN, ROOT, TASK], [BEGUN, ROOT, TASK, FIRST, KEPT, AGAIN]])
+def test_a_choice_while_a_task_is_searched_is_refused(before: Sequence[Happened], tmp_path: Path) -> None:
     with pytest.raises(CorruptionError, match="a choice for task 'digits', whose search is not over"):
-        replay(events(*before, CHOICE))
+        state(tmp_path, *before, CHOICE)

@@ -11,7 +11,7 @@ from tests.cli.conftest import Command
 ROW = {
     "task": "signs",
     "newer": ["scans", "flowers"],
-    "line": "task:scans",
+    "line": "scans",
     "old": 0.9,
     "new": 0.95,
     "num_examples": 200,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evo_mtl.evolution.budget import affordable
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import CHILD, Candidate, OfTask, OfTurn
 from evo_mtl.evolution.descriptors import descriptor
 from evo_mtl.evolution.looks import (
     MOST_READ,
@@ -17,7 +17,6 @@ from evo_mtl.evolution.looks import (
     Looks,
     by_nearness,
     line_of,
-    look_from_json,
     parent_looks,
     rank_correlation,
     root_looks,
@@ -29,6 +28,7 @@ from evo_mtl.files import digest
 from evo_mtl.genome.genome import StageGene, as_founder, illegality
 from evo_mtl.genome.sampling import on_line, seed_genome
 from evo_mtl.genome.space import Budget, SearchSpace
+from evo_mtl.plain import plain, restore
 from evo_mtl.testing.genomes import a_space, a_world, trunk_facts
 
 FACTS = trunk_facts()
@@ -63,7 +63,7 @@ def a_descriptor(seed: int) -> str:
     return found
 
 
-def look(parent: str | None, size: int, *alone: float, together: float = 0.0) -> Look:
+def look(parent: OfTask | None, size: int, *alone: float, together: float = 0.0) -> Look:
     return Look(parent, size, (1, 3, 7)[: len(alone)], alone, together, 400, 500, 1e6)
 
 
@@ -71,7 +71,7 @@ def test_the_root_is_looked_at_in_every_size_and_a_bounded_number_of_other_route
     founders = [founder(f"t{i}") for i in range(50)]
     of_root, others = root_looks(looking(), FACTS), parent_looks(looking(), FACTS, founders)
     assert [(r.parent, r.genome["image_size"]) for r in of_root] == [(None, 32), (None, 48), (None, 64)]
-    assert [(r.parent, r.genome["image_size"]) for r in others] == [("task:t0", 48), ("task:t1", 48)]
+    assert [(r.parent, r.genome["image_size"]) for r in others] == [(OfTask("t0"), 48), (OfTask("t1"), 48)]
     assert parent_looks(a_space(looks={"parents": 0}), FACTS, founders) == ()
 
 
@@ -106,14 +106,14 @@ def test_every_line_that_is_looked_at_is_legal_frozen_and_read_at_each_group_end
 
 def test_a_route_that_is_the_root_trunk_is_not_looked_at_again() -> None:
     same, other = founder("same", own_from=9), founder("other")
-    assert [one.parent for one in parent_looks(looking(), FACTS, [same, other])] == ["task:other"]
+    assert [one.parent for one in parent_looks(looking(), FACTS, [same, other])] == [OfTask("other")]
 
 
 def test_a_line_that_two_routes_share_is_looked_at_once() -> None:
     first, last = founder("first"), founder("last")
     sharing = Founder("sharing", first.genome)
     found = parent_looks(looking(), FACTS, [first, sharing, last])
-    assert [one.parent for one in found] == ["task:first", "task:last"]
+    assert [one.parent for one in found] == [OfTask("first"), OfTask("last")]
 
 
 def test_however_many_routes_are_archived_few_are_read_for_a_line_worth_a_look() -> None:
@@ -137,7 +137,7 @@ def test_a_space_without_looks_asks_for_none_and_its_seeds_may_not_follow_any() 
 
 def test_the_size_at_which_the_root_sees_most_is_taken_and_of_equals_the_largest() -> None:
     assert Looks((look(None, 64, 0.8), look(None, 32, 0.81), look(None, 48, 0.7))).image_size() == 32
-    assert Looks((look(None, 32, 0.8), look(None, 64, 0.8), look("task:a", 48, 0.9))).image_size() == 64
+    assert Looks((look(None, 32, 0.8), look(None, 64, 0.8), look(OfTask("a"), 48, 0.9))).image_size() == 64
     assert Looks().image_size() is None
 
 
@@ -152,9 +152,9 @@ def test_the_depth_is_where_a_head_alone_sees_most_and_of_equals_the_deepest() -
 
 def test_another_route_is_the_parent_only_where_it_clearly_sees_more_at_the_same_size() -> None:
     root = look(None, 48, 0.8)
-    assert Looks((root, look("task:a", 48, 0.85), look("task:b", 48, 0.9))).parent() == "task:b"
+    assert Looks((root, look(OfTask("a"), 48, 0.85), look(OfTask("b"), 48, 0.9))).parent() == OfTask("b")
     assert root.standard_error == pytest.approx(0.02)
-    assert Looks((root, look("task:a", 48, 0.815))).parent() is None
+    assert Looks((root, look(OfTask("a"), 48, 0.815))).parent() is None
     assert Looks((root,)).parent() is None
 
 
@@ -162,7 +162,7 @@ def test_routes_that_clearly_see_more_than_the_root_are_ranked_and_no_others() -
     founders = [founder(f"t{i}") for i in range(6)]
     root = look(None, 48, 0.8)  # its standard error is 0.02
     seen = {"t1": 0.85, "t2": 0.95, "t3": 0.815, "t4": 0.5, "t5": 0.85}
-    looks = Looks((root, *(look(f"task:{name}", 48, quality) for name, quality in seen.items())))
+    looks = Looks((root, *(look(OfTask(name), 48, quality) for name, quality in seen.items())))
     assert [one.task for one in looks.ranked(founders)] == ["t2", "t1", "t5"]
     assert looks.ranked(founders)[0].id == looks.parent()
     assert Looks(looks.all[1:]).ranked(founders) == []
@@ -171,11 +171,11 @@ def test_routes_that_clearly_see_more_than_the_root_are_ranked_and_no_others() -
 def test_a_seed_that_follows_the_looks_has_their_size_depth_and_parent() -> None:
     other = founder("other", own_from=2)
     looks = Looks(
-        (look(None, 32, 0.5, 0.81, 0.7), look(None, 48, 0.5, 0.8, 0.7), look("task:other", 48, 0.9))
+        (look(None, 32, 0.5, 0.81, 0.7), look(None, 48, 0.5, 0.8, 0.7), look(OfTask("other"), 48, 0.9))
     )
     ridge, tune = seed_candidates(replace(a_world(looking(), (other,)), looks=looks))
     assert (ridge.parent, ridge.genome.depth, ridge.genome["image_size"]) == (None, 8, 48)
-    assert (tune.parent, tune.genome["image_size"]) == ("task:other", 32)
+    assert (tune.parent, tune.genome["image_size"]) == (OfTask("other"), 32)
     assert tune.genome.depth == 6  # the deepest legal one before the next depth that was read
     assert tune.genome.stages[2].component == other.genome.stages[2].component
     assert illegality(tune.genome) is None
@@ -192,14 +192,14 @@ def test_a_seed_on_another_line_keeps_what_it_opens_and_takes_frozen_adapters_be
 
 def test_mu2net_plus_offers_looked_at_routes_first_where_the_space_asks_for_the_predicted_order() -> None:
     founders = tuple(founder(f"t{i}") for i in range(30))
-    looks = Looks((look(None, 48, 0.8), look("task:t7", 48, 0.9), look("task:t9", 48, 0.95)))
+    looks = Looks((look(None, 48, 0.8), look(OfTask("t7"), 48, 0.9), look(OfTask("t9"), 48, 0.95)))
 
     def first(algorithm: Algorithm, space: SearchSpace) -> set[str | None]:
         world = replace(a_world(space, founders), looks=looks)
         return {algorithm(world, Population(), generation)[0].parent for generation in range(1, 40)}
 
     predicted = looking(parents={"order": "predicted"})
-    assert first(mu2net_plus, predicted) == {"task:t9"}  # without children yet, the first offered is taken
+    assert first(mu2net_plus, predicted) == {OfTask("t9")}  # without children yet, the first offered is taken
     assert len(first(mu2net_plus, looking())) > 10
     assert len(first(mu2net, predicted)) == 10  # each generation of three enters the order three further
 
@@ -220,8 +220,8 @@ def test_looks_are_charged_to_the_budget() -> None:
 
 
 def test_a_look_comes_back_from_json_equal() -> None:
-    one = look("task:a", 48, 0.5, 0.6, together=0.7)
-    assert look_from_json(one.to_json()) == one
+    one = look(OfTask("a"), 48, 0.5, 0.6, together=0.7)
+    assert restore(Look, plain(one)) == one
     assert one.quality == 0.7
 
 
@@ -232,15 +232,20 @@ def test_what_the_looks_expect_of_a_genome_is_the_best_head_on_depths_that_it_re
     assert looks.predicted(genome, None) == 0.65
     last = replace(genome, taps=genome.taps[-1:])
     assert looks.predicted(last, None) == 0.5
-    assert looks.predicted(genome, "task:unseen") is None
+    assert looks.predicted(genome, OfTask("unseen")) is None
 
 
 def test_a_line_is_that_of_the_first_ancestor_from_outside_the_task() -> None:
     space = a_space()
     genome = seed_genome(space.seeds[0], space, FACTS)
-    parents = {"0/0": None, "1/0": "task:a", "1/1": "0/0", "2/0": "1/0"}
-    family = {id: Candidate("here", 0, 0, parent, "", genome) for id, parent in parents.items()}
-    assert [line_of(one, family) for one in family.values()] == [None, "task:a", None, "task:a"]
+    parents = {
+        OfTurn(0, 0): None,
+        OfTurn(1, 0): OfTask("a"),
+        OfTurn(1, 1): OfTurn(0, 0),
+        OfTurn(2, 0): OfTurn(1, 0),
+    }
+    family = {id: Candidate("here", 0, 0, parent, CHILD, genome) for id, parent in parents.items()}
+    assert [line_of(one, family) for one in family.values()] == [None, OfTask("a"), None, OfTask("a")]
 
 
 def test_rank_correlation_shares_the_ranks_of_ties_and_is_undefined_for_too_few() -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation
+from evo_mtl.evolution.candidate import DRAW, Candidate, Cost, Evaluation
 from evo_mtl.evolution.luck import corrected_quality, judged_outside, pack, unpack
 from evo_mtl.evolution.outcome import OK, Notes, Status, failed
 from evo_mtl.genome.sampling import seed_genome
@@ -23,7 +23,7 @@ def evaluation(place: int, notes: Notes, accounted: float = 0.0, status: Status 
     genome = seed_genome(space.seeds[0], space, trunk_facts())
     cost = Cost(1, 1.0, 1, 1, accounted, 0.0)
     quality = 0.0 if notes.right is None else float(unpack(notes.right).mean(1).max())
-    candidate = Candidate("a", 0, place, None, "a", genome)
+    candidate = Candidate("a", 0, place, None, DRAW, genome)
     return Evaluation(candidate, status, quality, quality, (quality,), {}, cost, True, notes)
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from evo_mtl.evolution.candidate import Candidate, candidate_from_json
+from evo_mtl.evolution.candidate import CHILD, MULTIPATH, Candidate, OfTask
 from evo_mtl.evolution.multipath import multipath_child
 from evo_mtl.evolution.population import Founder, Population, settled
 from evo_mtl.evolution.turn import World
 from evo_mtl.genome.genome import Genome, HeadGene, StageGene, as_founder, illegality, path_of
 from evo_mtl.genome.sampling import seed_genome
+from evo_mtl.plain import plain, restore
 from evo_mtl.testing.genomes import a_space, a_world, played, trunk_facts
 
 
@@ -45,7 +46,7 @@ def test_a_share_of_the_children_runs_several_routes() -> None:
     found: Counter[bool] = Counter()
     for seed in range(30):
         made = everyone(world(seed=seed, multipath=0.3))
-        found.update(one.origin == "multipath" for one in made if one.generation == 1)
+        found.update(one.origin == MULTIPATH for one in made if one.generation == 1)
     assert sum(found.values()) == 150
     assert 0.3 * 150 - 3 * (0.21 * 150) ** 0.5 <= found[True] <= 0.3 * 150 + 3 * (0.21 * 150) ** 0.5
 
@@ -53,7 +54,7 @@ def test_a_share_of_the_children_runs_several_routes() -> None:
 def test_each_is_a_member_beside_other_routes_and_names_both_parents() -> None:
     of = world(multipath=1.0, paths=3)
     turn, evaluations = played(of, "mu2net")
-    made = [e.candidate for e in evaluations if e.candidate.origin == "multipath"]
+    made = [e.candidate for e in evaluations if e.candidate.origin == MULTIPATH]
     lines = {one.id: path_of(one.genome) for one in FOUNDERS}
     lines |= {e.candidate.id: path_of(settled(e)) for e in turn.population.evaluations}
     assert len(made) > 20
@@ -69,16 +70,16 @@ def test_each_is_a_member_beside_other_routes_and_names_both_parents() -> None:
         assert one.genome.head == HeadGene(
             "multipath", parent.trained["head"], parent.candidate.genome.head.kind
         )
-        assert lines[str(one.mate)] == one.genome.paths[0]
-        assert candidate_from_json(one.to_json()) == one
-    assert {str(one.mate)[:5] for one in made} >= {"task:"}
+        assert lines[one.mate] == one.genome.paths[0]
+        assert restore(Candidate, plain(one)) == one
+    assert any(isinstance(one.mate, OfTask) for one in made)
 
 
 def test_without_other_tasks_further_paths_are_members_and_without_any_there_is_no_child() -> None:
     alone = world(founders=(), multipath=1.0)
-    mates = [one.mate for one in everyone(alone) if one.origin == "multipath"]
+    mates = [one.mate for one in everyone(alone) if one.origin == MULTIPATH]
     assert mates
-    assert not any(str(mate).startswith("task:") for mate in mates)
+    assert not any(isinstance(mate, OfTask) for mate in mates)
     assert multipath_child(alone, Population(), 1, 0, Counter(), {}) is None
 
 
@@ -95,6 +96,6 @@ def test_a_turn_told_what_was_committed_asks_for_the_same_children(algorithm: st
 
 def test_children_of_a_route_of_several_paths_stay_frozen() -> None:
     made = [one for seed in range(5) for one in everyone(world(seed=seed, multipath=0.5))]
-    children = [one for one in made if one.genome.paths and one.origin == "child"]
+    children = [one for one in made if one.genome.paths and one.origin == CHILD]
     assert children
     assert all(one.genome.first_open == one.genome.depth for one in children)

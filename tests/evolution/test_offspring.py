@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import chisquare
 
 from evo_mtl.evolution.algorithms import algorithms
-from evo_mtl.evolution.candidate import Evaluation
+from evo_mtl.evolution.candidate import CHILD, JOINED, Evaluation
 from evo_mtl.evolution.population import Founder, settled
 from evo_mtl.evolution.turn import World
 from evo_mtl.genome.genome import as_founder, illegality
@@ -86,8 +86,8 @@ def test_as_many_children_are_joined_as_the_space_says_where_there_is_always_a_p
     _, everything = search(algorithm, recombination=0.3)
     children = [one.candidate for one in everything if one.candidate.generation > 3]
     joined = [one for one in children if one.mate is not None]
-    assert {one.origin for one in joined} == {"joined"}
-    assert {one.origin for one in children if one.mate is None} == {"child"}
+    assert {one.origin for one in joined} == {JOINED}
+    assert {one.origin for one in children if one.mate is None} == {CHILD}
     if algorithm.startswith("mu2net"):  # they can always take a founder beside a member
         expected = [0.3 * len(children), 0.7 * len(children)]
         assert chisquare([len(joined), len(children) - len(joined)], expected).pvalue > 0.001

@@ -8,20 +8,21 @@ from dataclasses import replace
 
 import pytest
 
-from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation, evaluation_from_json
+from evo_mtl.evolution.candidate import CHILD, Candidate, Cost, Evaluation, OfTask, OfTurn, ParentName
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.outcome import OK, Notes, Status, failed
 from evo_mtl.evolution.population import Population, settled
 from evo_mtl.genome.space import Objective
+from evo_mtl.plain import plain, restore
 from evo_mtl.testing.genomes import a_space, a_world, played, told
 
 WORLD = a_world(a_space())
 COST = Cost(10, 20.0, 100, 30, 50.0, 7.0)
 
 
-def evaluation(child: int, score: float, parent: str | None = None, status: Status = OK) -> Evaluation:
+def evaluation(child: int, score: float, parent: ParentName | None = None, status: Status = OK) -> Evaluation:
     genome = played(WORLD, "mu2net", 1)[1][0].candidate.genome
-    candidate = Candidate("here", 1, child, parent, "child", genome)
+    candidate = Candidate("here", 1, child, parent, CHILD, genome)
     return Evaluation(candidate, status, max(score, 0.0), score, (), {}, COST, False, Notes())
 
 
@@ -34,13 +35,13 @@ def population(*evaluations: Evaluation) -> Population:
 
 @pytest.mark.parametrize(("score", "admitted"), [(0.4, False), (0.5, True), (0.6, True)])
 def test_a_child_is_admitted_only_if_its_score_is_at_least_its_parents(score: float, admitted: bool) -> None:
-    found = population(evaluation(0, 0.5), evaluation(1, score, parent="1/0"))
+    found = population(evaluation(0, 0.5), evaluation(1, score, parent=OfTurn(1, 0)))
     assert [one.admitted for one in found.evaluations] == [True, admitted]
 
 
 def test_a_child_of_another_tasks_route_or_of_nobody_is_admitted_whatever_its_score() -> None:
     found = population(
-        evaluation(0, 0.5), evaluation(1, 0.1, parent="task:other"), evaluation(2, 0.2, parent=None)
+        evaluation(0, 0.5), evaluation(1, 0.1, parent=OfTask("other")), evaluation(2, 0.2, parent=None)
     )
     assert all(one.admitted for one in found.evaluations)
 
@@ -74,8 +75,8 @@ def test_in_a_whole_search_no_child_below_its_parent_and_no_failure_is_a_member(
 
 
 def test_children_are_counted_by_the_parents_id() -> None:
-    found = population(evaluation(0, 0.5), evaluation(1, 0.1, "1/0"), evaluation(2, 0.1, "task:a"))
-    assert found.num_children() == {"1/0": 1, "task:a": 1}
+    found = population(evaluation(0, 0.5), evaluation(1, 0.1, OfTurn(1, 0)), evaluation(2, 0.1, OfTask("a")))
+    assert found.num_children() == {OfTurn(1, 0): 1, OfTask("a"): 1}
 
 
 def test_a_settled_member_names_the_components_that_its_training_wrote() -> None:
@@ -88,7 +89,7 @@ def test_evaluations_come_back_from_json_equal_failed_ones_too() -> None:
     _, everything = played(world, "mu2net")
     assert any(one.score == -math.inf for one in everything)
     for one in everything:
-        assert evaluation_from_json(json.loads(json.dumps(one.to_json(), allow_nan=False))) == one
+        assert restore(Evaluation, json.loads(json.dumps(plain(one), allow_nan=False))) == one
 
 
 def test_the_score_is_quality_shrunk_by_size_and_by_work() -> None:

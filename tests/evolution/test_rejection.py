@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from evo_mtl.errors import ConfigError
-from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.candidate import Candidate, Evaluation, OfTurn
 from evo_mtl.evolution.outcome import OK, failed, rejected
 from evo_mtl.evolution.quiet import quiet_optuna
 from evo_mtl.evolution.rejection import bars
@@ -38,7 +38,7 @@ def curves(count: int) -> list[list[float]]:
 
 
 def child(here: World) -> Candidate:
-    return replace(seed_candidates(here)[1], generation=1, child=0, parent="0/1")
+    return replace(seed_candidates(here)[1], generation=1, child=0, parent=OfTurn(0, 1))
 
 
 def given_up(bar: tuple[float, ...], curve: list[float], place: int) -> bool:

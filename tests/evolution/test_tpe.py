@@ -22,6 +22,7 @@ from evo_mtl.evolution.tpe import tpe
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.genome import StageGene, essence
+from evo_mtl.plain import plain
 from evo_mtl.testing.genomes import a_space, a_world, played, told
 
 ROOT = Path(evo_mtl.__file__).parents[1]
@@ -119,7 +120,7 @@ def test_optuna_says_nothing_and_keeps_its_verbosity(caplog: pytest.LogCaptureFi
 
 def proposals() -> str:
     everything = played(a_world(a_space()), "tpe")[1]
-    return digest(canonical_json([one.candidate.to_json() for one in everything]))
+    return digest(canonical_json([plain(one.candidate) for one in everything]))
 
 
 def test_another_process_proposes_the_same_whatever_its_hash_seed() -> None:

@@ -160,7 +160,7 @@ def test_hyperparameters_step_with_probability_mu(rng: np.random.Generator) -> N
 def test_data_hyperparameters_are_drawn_apart_and_never_by_a_child(rng: np.random.Generator) -> None:
     genome = linear()
     drawn = [step_data(genome, SPACE, rng) for _ in range(100)]
-    assert {frozenset(d) for d in drawn} == {frozenset(DATA_HYPERPARAMETERS) - {"rand_augment"}}
+    assert {frozenset(d) for d in drawn} == {frozenset(DATA_HYPERPARAMETERS)}
     assert {d["image_size"] for d in drawn} == {32, 48, 64}
     for _ in range(100):
         child = mutate(genome, SPACE, FACTS, rng)

@@ -17,7 +17,6 @@ from evo_mtl.genome.genome import (
     Genome,
     as_founder,
     essence,
-    genome_from_json,
     illegality,
     lines,
     locked,
@@ -29,6 +28,7 @@ from evo_mtl.genome.mutation import mutate, step_data
 from evo_mtl.genome.recombination import recombine
 from evo_mtl.genome.sampling import on_line, random_genome, seed_genome
 from evo_mtl.genome.space import SearchSpace, TrunkFacts, check_against_trunk
+from evo_mtl.plain import plain, restore
 from evo_mtl.testing.contracts.spaces import outside
 from evo_mtl.testing.genomes import a_space
 
@@ -257,7 +257,7 @@ def test_routes_side_by_side_are_legal_frozen_and_lose_their_last_path_first(
     assert outside(child, space, facts) is None
     assert child.paths in (beside.paths, drop_path(beside).paths)
     assert as_founder(beside) == as_founder(genome)
-    assert genome_from_json(json.loads(json.dumps(beside.to_json()))) == beside
+    assert restore(Genome, json.loads(json.dumps(plain(beside)))) == beside
 
 
 @often
@@ -267,6 +267,6 @@ def test_a_genome_survives_json_under_the_same_digest_and_essence(
 ) -> None:
     space, facts = world
     genome = grown(space, facts, np.random.default_rng(seed), "here")
-    read = genome_from_json(json.loads(json.dumps(genome.to_json())))
+    read = restore(Genome, json.loads(json.dumps(plain(genome))))
     assert read == genome
     assert (read.digest(), essence(read)) == (genome.digest(), essence(genome))

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from evo_mtl.genome.genome import Genome, genome_from_json
+from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.rates import LEARNED, MU, Learned, evenly
 from evo_mtl.genome.sampling import seed_genome
+from evo_mtl.plain import plain, restore
 from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts
 
 FACTS = trunk_facts()
@@ -106,7 +107,7 @@ def test_children_inherit_learned_probabilities_and_their_parents_keep_theirs(
     names = {name.partition(":")[0] for name in rates}
     assert names >= {"step", "head", "taps", "depth"}
     assert all(rate in LEARNED.values for rate in rates.values())
-    assert genome_from_json(child.to_json()) == child
+    assert restore(Genome, plain(child)) == child
 
 
 def test_every_named_mutation_has_a_probability_once_it_was_decided(rng: np.random.Generator) -> None:

@@ -14,6 +14,7 @@ from evo_mtl.genome.genome import illegality
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import (
+    KNOWN_HYPERPARAMETERS,
     SearchSpace,
     check_against_trunk,
     find_space,
@@ -133,17 +134,14 @@ def test_a_space_survives_being_written_down() -> None:
     assert parse(SearchSpace, space.model_dump(mode="json")) == space
 
 
-def test_genomes_say_a_strength_of_rand_augment_only_where_the_space_names_it() -> None:
-    facts, listed = trunk_facts(), {"rand_augment": {"values": [0.0, 0.3], "default": 0.3}}
-    with_value = {"name": "a", "values": {"rand_augment": 0.5}}
-    for space, said in (
-        (a_space(), None),
-        (a_space(hyperparameters=listed), 0.3),
-        (a_space(seeds=[{"name": "b"}, with_value]), 0.0),
-    ):
-        genome = seed_genome(space.seeds[0], space, facts)
-        assert dict(genome.hyperparameters).get("rand_augment") == said
-        assert genome["rand_augment"] == (said or 0.0)
+def test_every_key_of_a_space_is_written_and_every_hyperparameter_of_a_genome() -> None:
+    space = a_space()
+    written = space.model_dump(mode="json")
+    assert written.keys() == SearchSpace.model_fields.keys()
+    assert (written["trunk"]["dtype"], written["looks"]) == ("float32", None)
+    assert written["objective"].keys() == {"size_factor", "compute_factor", "root_shares", "keep_front"}
+    genome = seed_genome(space.seeds[0], space, trunk_facts())
+    assert dict(genome.hyperparameters).keys() == KNOWN_HYPERPARAMETERS.keys()
 
 
 def test_no_more_than_eight_other_routes_are_ever_looked_at() -> None:

@@ -15,9 +15,10 @@ from evo_mtl.network.components import Modules, num_bytes
 from evo_mtl.network.forward import CHUNK, SharedRoutes, rows
 from evo_mtl.network.inputs import Pixels
 from evo_mtl.network.kinds.kind import new
-from evo_mtl.network.layout import TrunkLayout, layout_from_json
+from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import INPUT, Node, Route
 from evo_mtl.network.trunks import build_trunk
+from evo_mtl.plain import plain, restore
 from evo_mtl.testing.genomes import bottleneck
 from evo_mtl.testing.worlds import a_trunk, coloured, shared_routes
 
@@ -212,10 +213,7 @@ def test_the_least_recently_used_module_is_dropped_and_loaded_again(world: World
 
 def test_a_layout_comes_back_from_json_equal(world: World) -> None:
     layout: TrunkLayout = world.layout
-    assert (
-        layout_from_json({k: list(v) if isinstance(v, tuple) else v for k, v in layout.to_json().items()})
-        == layout
-    )
+    assert restore(TrunkLayout, plain(layout)) == layout
 
 
 def test_a_store_serves_every_stage_of_the_trunk(world: World) -> None:

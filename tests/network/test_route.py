@@ -9,7 +9,8 @@ import numpy as np
 
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.inputs import Pixels
-from evo_mtl.network.route import INPUT, Node, Route, close, route_from_json
+from evo_mtl.network.route import INPUT, Node, Route, close
+from evo_mtl.plain import plain, restore
 from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts, trunk_layout
 
 PIXEL_RULE = Pixels(32, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
@@ -37,7 +38,7 @@ def equal_places(a: Route, b: Route) -> list[int]:
 
 
 def test_equal_routes_of_one_candidate_have_equal_keys() -> None:
-    again = route_from_json(json.loads(json.dumps(ROUTE.to_json())))
+    again = restore(Route, json.loads(json.dumps(plain(ROUTE))))
     assert again == ROUTE
     assert again.keys("1/0") == ROUTE.keys("1/0")
 
@@ -97,5 +98,5 @@ def test_every_assembled_genome_survives_json_and_reads_earlier_nodes_only(rng: 
     space, facts = a_space(), trunk_facts()
     for _ in range(100):
         route = assemble(a_genome(space, facts, rng), trunk_layout())
-        assert route_from_json(json.loads(json.dumps(route.to_json()))) == route
+        assert restore(Route, json.loads(json.dumps(plain(route)))) == route
         assert all(INPUT <= j < i for i, node in enumerate(route.nodes) for j in node.inputs)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from evo_mtl.errors import ConfigError, InputError
+from evo_mtl.genome.space import LookRules
 from evo_mtl.run.config import grown, make_config, override, read_config, to_yaml, versions
 from evo_mtl.testing.genomes import a_space
 from evo_mtl.testing.worlds import write_space, write_stream
@@ -79,11 +80,10 @@ def test_identity_is_what_may_not_change_and_tasks_and_versions_may(tmp_path: Pa
     assert made.identity() == longer.identity() == older.identity()
     others = [
         config(tmp_path, "one", seed=1),
-        config(tmp_path, "one", overrides=("budget.children=1",)),
         made.model_copy(update={"threads": 2}),
         made.model_copy(update={"device": "cuda"}),
     ]
-    assert len({made.identity(), *(other.identity() for other in others)}) == 5
+    assert len({made.identity(), *(other.identity() for other in others)}) == 4
 
 
 def test_versions_name_what_results_depend_on() -> None:
@@ -109,9 +109,10 @@ def test_an_archived_task_may_not_be_lost_moved_or_changed(
         grown(old, new, {"one": {}}, "stream.yaml")
 
 
-def test_a_key_of_a_section_that_goes_unsaid_can_be_set() -> None:
+def test_a_key_of_a_section_that_the_space_leaves_out_can_be_set() -> None:
     plain = a_space()
-    assert "limits" not in plain.model_dump(mode="json")
     assert override(plain, ["limits.added_parameters=70"]).limits.added_parameters == 70
+    assert plain.looks is None
+    assert override(plain, ["looks.parents=0"]).looks == LookRules(parents=0)
     with pytest.raises(ConfigError, match="no such key"):
         override(plain, ["limit.added_parameters=70"])

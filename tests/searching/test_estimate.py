@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from evo_mtl.archive.journal import read_journal
 from evo_mtl.errors import ConfigError, DataError
 from evo_mtl.run.config import RunConfig, make_config
+from evo_mtl.run.events import Generation, history
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.searching.checks import check_root
 from evo_mtl.searching.estimate import estimate, planned_work
@@ -40,12 +40,12 @@ def test_the_seed_candidates_are_priced_as_the_search_prices_them(world: Path) -
     config = _config(world, "budget.generations=0")
     found = estimate(RunFolder(world / "run"), config)
     run_search(RunFolder(world / "run"), config, Options())
-    generation = next(e for e in read_journal(world / "run" / "journal.jsonl") if e.kind == "generation")
-    costs = [evaluation["cost"] for evaluation in generation.payload["evaluations"]]
+    generation = next(e for e in history(world / "run" / "journal.jsonl") if isinstance(e, Generation))
+    costs = [evaluation.cost for evaluation in generation.evaluations]
     row = found["tasks"][0]
     assert row["candidates"] == len(costs)
-    assert row["images"] == sum(cost["images"] for cost in costs)
-    assert row["multiply_adds"] == sum(cost["multiply_adds"] for cost in costs)
+    assert row["images"] == sum(cost.images for cost in costs)
+    assert row["multiply_adds"] == sum(cost.multiply_adds for cost in costs)
 
 
 def test_a_task_that_is_archived_costs_nothing_more(world: Path) -> None:

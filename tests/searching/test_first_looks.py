@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from evo_mtl.archive.journal import Event, Journal, read_journal
-from evo_mtl.archive.snapshot import snapshot_path
+from evo_mtl.archive.journal import read_journal
 from evo_mtl.engines.local import SerialEngine
+from evo_mtl.evolution.candidate import OfTask
 from evo_mtl.run.config import RunConfig
+from evo_mtl.run.events import Looked
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.snapshot import snapshot_path
 from evo_mtl.searching.runner import Options
 from evo_mtl.testing.worlds import write_stream
 from tests.worlds import config, events, journal, search
@@ -39,25 +41,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def read_parents(run: Path, task: str) -> list[str]:
+def read_parents(run: Path, task: str) -> list[OfTask]:
     """Whose routes were looked at for a task."""
-    told = next(event.payload for event in events(run, "looks") if event.payload["task"] == task)
-    return [look["parent"] for look in told["looks"] if look["parent"] is not None]
-
-
-def rewritten(source: Path, target: Path, change: Any) -> None:
-    """A journal written again with payloads changed."""
-    with Journal(target) as written:
-        for event in read_journal(source):
-            written.append(event.kind, **change(event))
+    told = next(event for event in events(run, Looked) if event.task == task)
+    return [look.parent for look in told.looks if look.parent is not None]
 
 
 def test_a_task_that_is_a_copy_of_an_archived_one_looks_at_its_route(home: Path) -> None:
-    told = {event.payload["task"]: event.payload["descriptor"] for event in events(home / "run", "looks")}
+    told = {event.task: event.descriptor for event in events(home / "run", Looked)}
     assert told["copy"] == told["one"] != told["three"]
     assert read_parents(home / "run", "one") == []
-    assert read_parents(home / "run", "three") == ["task:one"]
-    assert read_parents(home / "run", "copy") == ["task:one"]
+    assert read_parents(home / "run", "three") == [OfTask("one")]
+    assert read_parents(home / "run", "copy") == [OfTask("one")]
 
 
 def test_the_state_keeps_descriptors_with_and_without_a_snapshot(home: Path, tmp_path: Path) -> None:
@@ -75,8 +70,8 @@ def test_a_private_task_leaves_no_descriptor_and_picks_by_its_own_all_the_same(
 ) -> None:
     search(tmp_path / "other", made(home, *NAMES, private="copy"))
     assert list(open_run(tmp_path / "other")[2].descriptors) == ["one", "three"]
-    assert "descriptor" not in events(tmp_path / "other", "looks")[-1].payload
-    assert read_parents(tmp_path / "other", "copy") == ["task:one"]
+    assert events(tmp_path / "other", Looked)[-1].descriptor is None
+    assert read_parents(tmp_path / "other", "copy") == [OfTask("one")]
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3, 4])
@@ -86,7 +81,9 @@ def test_a_search_killed_between_its_looks_resumes_to_the_same_journal(
     run, whole = shutil.copytree(home / "run", tmp_path / "run"), journal(home / "run")
     lines = whole.splitlines(keepends=True)
     begun = next(
-        event.index for event in read_journal(RunFolder(run).journal) if event.payload.get("name") == "copy"
+        event.index
+        for event in read_journal(RunFolder(run).journal)
+        if (event.kind, event.payload.get("task")) == ("task", "copy")
     )
     RunFolder(run).journal.write_bytes(b"".join(lines[: begun + 1]))
     done = SerialEngine.run
@@ -109,17 +106,3 @@ def test_a_search_killed_between_its_looks_resumes_to_the_same_journal(
 def test_two_workers_look_at_the_same_routes(home: Path, tmp_path: Path) -> None:
     search(tmp_path / "other", made(home, *NAMES), Options(workers=2))
     assert journal(tmp_path / "other") == journal(home / "run")
-
-
-def test_a_run_that_was_begun_before_there_were_descriptors_goes_on(home: Path, tmp_path: Path) -> None:
-    search(tmp_path / "old", made(home, "one", "three"))
-
-    def without(event: Event) -> dict[str, Any]:
-        return {key: value for key, value in event.payload.items() if key != "descriptor"}
-
-    path = RunFolder(tmp_path / "old").journal
-    rewritten(path, tmp_path / "journal.jsonl", without)
-    shutil.move(tmp_path / "journal.jsonl", path)
-    search(tmp_path / "old", made(home, *NAMES))
-    assert list(open_run(tmp_path / "old")[2].descriptors) == ["copy"]
-    assert len(read_parents(tmp_path / "old", "copy")) == 1

@@ -14,14 +14,13 @@ from evo_mtl.answering import evaluation
 from evo_mtl.answering.evaluation import evaluate, total_parameters
 from evo_mtl.answering.model import load
 from evo_mtl.archive import journal as journal_module
-from evo_mtl.archive import records
-from evo_mtl.archive.journal import read_journal
-from evo_mtl.archive.snapshot import snapshot_path
-from evo_mtl.archive.state import replay
+from evo_mtl.archive import lines as lines_module
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import ConfigError, RunError
 from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.snapshot import snapshot_path
+from evo_mtl.run.state import replay
 from evo_mtl.searching import beginning
 from evo_mtl.searching.founders import ArchivedFounder
 from evo_mtl.searching.runner import Options, run_search
@@ -78,7 +77,7 @@ def search(world: Path, research: bool = False) -> None:
 def test_a_fabricated_run_answers_as_it_was_recorded_and_replays(grown: Path) -> None:
     _, _, state = open_run(grown / "run")
     assert len(state.routes) == TASKS
-    assert state == replay(read_journal(grown / "run" / "journal.jsonl"))
+    assert state == replay(grown / "run" / "journal.jsonl")
     found = evaluate(grown / "run", ["t0", "t005", "t011"])
     assert all(row["logits_unchanged"] for row in found["tasks"])
     assert found["forgetting"] == 0.0
@@ -88,7 +87,7 @@ def test_opening_a_run_with_a_snapshot_parses_no_line_and_no_yaml(
     grown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = counted(monkeypatch, journal_module, "parse_line")
-    read_again = counted(monkeypatch, records, "parse_line")
+    read_again = counted(monkeypatch, lines_module, "parse_line")
 
     def refuse(path: Path) -> None:
         raise AssertionError(path)
@@ -102,7 +101,7 @@ def test_opening_a_run_with_a_snapshot_parses_no_line_and_no_yaml(
 def test_evaluating_one_task_reads_the_lines_and_the_components_of_that_task_alone(
     grown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = counted(monkeypatch, records, "parse_line")
+    lines = counted(monkeypatch, lines_module, "parse_line")
     components = counted(monkeypatch, ComponentStore, "read")
     opened = counted(monkeypatch, evaluation, "open_splits")
     evaluate(grown / "run", ["t005"])
@@ -115,7 +114,7 @@ def test_starting_the_next_search_opens_the_new_task_alone_and_sweeps_the_store_
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = counted(monkeypatch, beginning, "open_task")
-    lines = counted(monkeypatch, records, "parse_line")
+    lines = counted(monkeypatch, lines_module, "parse_line")
     read = counted(monkeypatch, ComponentStore, "read")
     listed = counted(monkeypatch, ComponentStore, "digests")
     removed = counted(monkeypatch, ComponentStore, "remove")
@@ -227,7 +226,7 @@ def test_the_parameters_of_the_whole_network_are_those_of_its_components(grown: 
 
 def test_a_founder_is_read_when_its_genome_is_asked_for(grown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = open_run(grown / "run")[2]
-    lines = counted(monkeypatch, records, "parse_line")
+    lines = counted(monkeypatch, lines_module, "parse_line")
     founder = ArchivedFounder("t004", state.routes["t004"])
     assert (founder.id, lines) == ("task:t004", [])
     assert founder.genome is founder.genome

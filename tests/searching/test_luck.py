@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from evo_mtl.answering.evaluation import evaluate
-from evo_mtl.archive.journal import read_journal
-from evo_mtl.archive.snapshot import Archive
 from evo_mtl.cli.evaluate import evaluation_text
 from evo_mtl.cli.show import details_text, summary_text
-from evo_mtl.evolution.candidate import evaluation_from_json
 from evo_mtl.evolution.luck import corrected_quality, unpack
-from evo_mtl.evolution.outcome import Right
-from evo_mtl.plain import restore
+from evo_mtl.plain import plain
+from evo_mtl.run.events import Found, Generation, history
 from evo_mtl.run.folder import open_run
+from evo_mtl.run.snapshot import Archive
 from evo_mtl.seeding import generator
 from evo_mtl.streams.task import open_task
 from evo_mtl.telling.summary import summarize, task_details
@@ -42,13 +41,13 @@ def test_the_answers_that_are_kept_of_a_candidate_have_the_qualities_of_its_curv
     labels = {task.name: open_task(task).validation.labels for task in made.stream.tasks}
     metric = {task.name: task.metric for task in made.stream.tasks}
     seen = 0
-    for event in events(home / "run", "generation"):
-        name = event.payload["task"]
+    for event in events(home / "run", Generation):
+        name = event.task
         truth = labels[name]
-        for data in event.payload["evaluations"]:
-            right = unpack(restore(Right, data["notes"]["right"]))
+        for data in event.evaluations:
+            right = unpack(data.notes.right)
             answers = np.where(right, truth, (truth + 1) % (truth.max() + 1))
-            assert [metrics.score(metric[name], row, truth) for row in answers] == data["curve"]
+            assert [metrics.score(metric[name], row, truth) for row in answers] == list(data.curve)
             seen += 1
     assert seen > 8
 
@@ -57,22 +56,22 @@ def test_the_correction_of_a_route_is_made_from_the_committed_answers_alone(home
     _, made, state = open_run(home / "run")
     for task in made.stream.tasks:
         told = [
-            evaluation_from_json(data)
-            for event in events(home / "run", "generation")
-            if event.payload["task"] == task.name
-            for data in event.payload["evaluations"]
+            data
+            for event in events(home / "run", Generation)
+            if event.task == task.name
+            for data in event.evaluations
         ]
         labels = open_task(task).validation.labels
         classes = labels if task.metric == "balanced_accuracy" else np.zeros_like(labels)
         rng = generator(made.seed, "task", task.name, "winner's luck")
         expected = corrected_quality(told, (1, 1.0), made.space.objective, classes, rng)
         assert expected is not None
-        assert state.routes[task.name]["corrected"] == expected.to_json()
+        assert state.answer(task.name).corrected == expected
         assert expected.candidates == len(told)
 
 
 def test_show_and_evaluate_tell_the_corrected_quality_beside_the_raw_one(home: Path) -> None:
-    known = open_run(home / "run")[2].routes["three"]["corrected"]
+    known = plain(open_run(home / "run")[2].answer("three").corrected)
     tested = evaluate(home / "run")
     for found, text in (
         (summarize(home / "run"), summary_text(summarize(home / "run"))),
@@ -89,12 +88,14 @@ def test_show_and_evaluate_tell_the_corrected_quality_beside_the_raw_one(home: P
 def test_a_run_without_kept_answers_is_shown_without_a_correction(home: Path, tmp_path: Path) -> None:
     world = tmp_path / "world"
     shutil.copytree(home, world)
-    history = read_journal(world / "run" / "journal.jsonl")
+    happened = history(world / "run" / "journal.jsonl")
     for path in (world / "run").glob("journal*"):
         path.unlink()
     with Archive(world / "run" / "journal.jsonl") as archive:
-        for event in history:
-            archive.append(event.kind, **{k: v for k, v in event.payload.items() if k != "corrected"})
+        for event in happened:
+            if isinstance(event, Found):
+                event = replace(event, answer=replace(event.answer, corrected=None))
+            archive.append(event)
     assert [row["corrected"] for row in summarize(world / "run")["tasks"]] == [None, None]
     assert "corrected for the luck" not in details_text(task_details(world / "run", "one"))
     assert "  -  " in evaluation_text(evaluate(world / "run", ["one"]))

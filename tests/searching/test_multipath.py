@@ -11,9 +11,9 @@ import torch
 from evo_mtl.answering.evaluation import evaluate, total_parameters
 from evo_mtl.answering.model import load
 from evo_mtl.cli.show import details_text, summary_text
-from evo_mtl.genome.genome import genome_from_json
 from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.run.config import RunConfig
+from evo_mtl.run.events import Found
 from evo_mtl.run.progress import CandidateDone, Event
 from evo_mtl.searching.runner import Options
 from evo_mtl.telling.summary import summarize, task_details
@@ -36,7 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A world, and a run whose second task is answered by several paths."""
     folder = tmp_path_factory.mktemp("world")
     state = search(folder / "run", made(folder))
-    assert any(genome_from_json(event["genome"]).paths for event in state.routes.values())
+    assert any(state.answer(name).way.genome.paths for name in state.routes)
     return folder
 
 
@@ -88,17 +88,17 @@ def test_parameters_of_the_whole_network_are_those_of_its_components(home: Path)
 
 
 def test_show_tells_of_every_path(home: Path) -> None:
-    genomes = {event.payload["task"]: event.payload["genome"] for event in events(home / "run", "route")}
-    several = [task for task, genome in genomes.items() if genome["head"]["kind"] == "multipath"]
+    genomes = {event.task: event.answer.way.genome for event in events(home / "run", Found)}
+    several = [task for task, genome in genomes.items() if genome.head.kind == "multipath"]
     assert several
     rows = {row["name"]: row for row in summarize(home / "run")["tasks"]}
     for task in several:
         found = task_details(home / "run", task)
         text = details_text(found)
         paths = rows[task]["paths"]
-        assert paths == 1 + len(genomes[task]["paths"]) > 1
+        assert paths == 1 + len(genomes[task].paths) > 1
         pools = [line for line in text.splitlines() if " pool " in line]
-        assert len(pools) > len(genomes[task]["taps"])  # each path reads something that no other one does
+        assert len(pools) > len(genomes[task].taps)  # each path reads something that no other one does
         assert f"multipath of {paths}" in summary_text(summarize(home / "run"))
         head = found["nodes"][-1]
         module = load(home / "run").shared.modules.fresh(head["component"])

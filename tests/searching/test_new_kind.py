@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 import evo_mtl
-from evo_mtl.archive.journal import read_journal
 from evo_mtl.genome.kinds import KINDS, KindFacts
 from evo_mtl.network.kinds import kind as kinds
 from evo_mtl.network.kinds.fields import CHANNELS, one_of
 from evo_mtl.network.kinds.kind import Kind, Spec, Work
 from evo_mtl.network.pooling import Activation, main_tensor, with_main
+from evo_mtl.run.events import Generation, history
 from evo_mtl.telling.summary import task_details
 from evo_mtl.testing.contracts import kinds as contract
 from evo_mtl.testing.worlds import SPACE, coloured, write_space, write_stream
@@ -127,16 +127,16 @@ def test_it_is_searched_with_told_of_and_answers(entered: None, tmp_path: Path) 
     evo_mtl.search(str(stream), space=str(space), run=str(run), seed=1)
     tried = [
         one
-        for event in read_journal(run / "journal.jsonl")
-        if event.kind == "generation"
-        for one in event.payload["evaluations"]
+        for event in history(run / "journal.jsonl")
+        if isinstance(event, Generation)
+        for one in event.evaluations
     ]
-    adapters = [(one, gene) for one in tried for gene in one["candidate"]["genome"]["adapters"]]
-    assert {gene["kind"] for _, gene in adapters} == {"scale_shift", "bottleneck"}
+    adapters = [(one, gene) for one in tried for gene in one.candidate.genome.adapters]
+    assert {gene.kind for _, gene in adapters} == {"scale_shift", "bottleneck"}
     written = [
-        one["trained"][f"adapter:{gene['stage']}"]
+        one.trained[f"adapter:{gene.stage}"]
         for one, gene in adapters
-        if gene["kind"] == "scale_shift" and gene["component"] is None and one["trained"]
+        if gene.kind == "scale_shift" and gene.component is None and one.trained
     ]
     assert written
     model = evo_mtl.load(str(run))

@@ -11,11 +11,10 @@ import torch
 
 from evo_mtl.answering.evaluation import evaluate
 from evo_mtl.answering.model import load
-from evo_mtl.archive.journal import read_journal
-from evo_mtl.archive.state import replay
 from evo_mtl.errors import DataError, InputError, RunError
-from evo_mtl.evolution.candidate import evaluation_from_json
+from evo_mtl.run.events import Generation, Offered
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.state import replay
 from evo_mtl.searching import offers
 from evo_mtl.searching.offers import offer
 from evo_mtl.streams.task import open_task, with_validation
@@ -63,9 +62,9 @@ def test_a_refused_offer_leaves_every_answer_and_every_component_as_they_were(
     assert (rows[0]["taken"], rows[0]["newer"]) == (False, ["three", "fifth"])
     assert rows[0]["p"] >= 0.05
     assert journal(run).startswith(lines)
-    (event,) = events(run, "offer")
-    assert event.payload["p"] == rows[0]["p"]
-    assert "route" not in event.payload
+    (event,) = events(run, Offered)
+    assert event.proof.p == rows[0]["p"]
+    assert event.answer is None
     assert contents(run) == held
     assert all(torch.equal(found, before[name]) for name, found in logits(run).items())
 
@@ -84,13 +83,13 @@ def test_a_route_that_is_proved_better_is_taken_and_no_other_tasks_logits_change
     now = contents(run)
     assert all(now[path] == content for path, content in held.items() if path in now)
     assert set(RunFolder(run).store().digests()) == {*state.users, *state.root_components}
-    assert state == replay(read_journal(RunFolder(run).journal))
-    assert load(run).fingerprint("one") == state.routes["one"]["fingerprint"]
-    assert summarize(run)["tasks"][0]["candidate"] == state.routes["one"]["candidate"]
+    assert state == replay(RunFolder(run).journal)
+    assert load(run).fingerprint("one") == state.answer("one").fingerprint
+    assert summarize(run)["tasks"][0]["candidate"] == str(state.routes["one"].brief.candidate)
     steps = task_details(run, "one")["lineage"]
-    assert steps[1]["task"] == rows[0]["line"].removeprefix("task:")
+    assert steps[1]["task"] == rows[0]["line"]
     row = evaluate(run, ["one"], split="validation")["tasks"][0]
-    assert row["accuracy"] == state.routes["one"]["quality"]
+    assert row["accuracy"] == state.routes["one"].brief.quality
 
 
 def test_an_offer_is_made_once_for_what_is_new(home: Path, tmp_path: Path) -> None:
@@ -119,7 +118,7 @@ def test_offers_stopped_between_and_inside_go_on_to_the_same_journal(
         patch.setattr(offers, "p_value", stop)
         with pytest.raises(Stopped):
             offer(run)
-    assert len(events(run, "offer")) == 1
+    assert len(events(run, Offered)) == 1
     offer(run)
     assert journal(run) == journal(straight)
     assert contents(run) == contents(straight)
@@ -128,16 +127,16 @@ def test_offers_stopped_between_and_inside_go_on_to_the_same_journal(
 def test_a_candidate_is_chosen_on_images_that_it_is_not_proved_on(home: Path, tmp_path: Path) -> None:
     run = copied(home / "run", tmp_path / "run")
     offer(run, ["one"])
-    (event,) = events(run, "offer")
+    (event,) = events(run, Offered)
     task = open_task(open_run(run)[1].stream.tasks[0])
-    held = event.payload["num_examples"]
-    tried = [evaluation_from_json(data) for data in event.payload["evaluations"]]
+    held = event.proof.num_examples
+    tried = event.evaluations
     assert tried
     for one in tried:
         assert one.candidate.address[:4] == ("task", "one", "offer", 1)
         seen = one.quality * (len(task.validation) - held)
         assert seen == pytest.approx(round(seen))
-    assert all(look["num_validation"] == len(task.validation) - held for look in event.payload["looks"])
+    assert all(look.num_validation == len(task.validation) - held for look in event.looks)
 
 
 def test_a_task_with_some_of_its_validation_images_has_those_and_another_digest(home: Path) -> None:
@@ -182,10 +181,10 @@ def test_nothing_is_offered_while_a_search_is_unfinished(home: Path, tmp_path: P
 def test_a_pass_after_a_taken_offer_begins_with_the_route_that_was_taken(home: Path, tmp_path: Path) -> None:
     run = copied(home / "run", tmp_path / "run")
     offer(run, ["one"])
-    taken = open_run(run)[2].routes["one"]
+    taken = open_run(run)[2].answer("one")
     search(run, config(home, *NAMES, overrides=OWN).model_copy(update={"passes": 2}))
-    second = next(e for e in events(run, "generation") if e.payload.get("pass") == 2)
-    own = evaluation_from_json(second.payload["evaluations"][0])
-    assert (own.candidate.task, own.quality) == ("one", taken["quality"])
-    components = {gene["component"] for gene in taken["genome"]["stages"]}
+    second = next(e for e in events(run, Generation) if e.pass_ == 2)
+    own = second.evaluations[0]
+    assert (own.candidate.task, own.quality) == ("one", taken.told.quality)
+    components = {gene.component for gene in taken.way.genome.stages}
     assert {gene.component for gene in own.candidate.genome.stages} == components

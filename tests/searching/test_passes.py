@@ -11,20 +11,21 @@ import torch
 from evo_mtl.answering.evaluation import total_parameters
 from evo_mtl.answering.model import load
 from evo_mtl.archive.journal import read_journal
-from evo_mtl.archive.snapshot import snapshot_path
-from evo_mtl.archive.state import replay
-from evo_mtl.evolution.candidate import OWN_ROUTE, evaluation_from_json
+from evo_mtl.evolution.candidate import CHILD, DRAW, OWN_ROUTE, OfTask, OfTurn
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.outcome import OK
 from evo_mtl.face import resume
 from evo_mtl.run.config import RunConfig
+from evo_mtl.run.events import Generation, Kept, Looked
 from evo_mtl.run.folder import RunFolder, open_run, reopen
 from evo_mtl.run.progress import CandidateDone, Event, GenerationDone, TaskDone
 from evo_mtl.run.root import read_root
+from evo_mtl.run.snapshot import snapshot_path
+from evo_mtl.run.state import replay
 from evo_mtl.searching.estimate import estimate
 from evo_mtl.searching.runner import Options
 from evo_mtl.searching.usage import num_users
-from evo_mtl.telling.summary import Tried, lineage, num_learnable, summarize, task_details
+from evo_mtl.telling.summary import Step, Tried, lineage, num_learnable, summarize, task_details
 from evo_mtl.testing.worlds import coloured
 from evo_mtl.training.pricing import Pricing
 from tests.searching.test_resume import Stopped, stop_at
@@ -88,19 +89,19 @@ def test_a_second_pass_improves_a_task_and_changes_no_other_tasks_logits_by_a_bi
     after = open_run(run)[2].routes
     replaced = [name for name in NAMES if after[name] != before[name]]
     assert replaced
-    for event in events(run, "generation"):
-        name = event.payload["task"]
-        if event.payload.get("pass") == 2 and event.payload["number"] == 0 and name in replaced:
-            assert after[name]["score"] > event.payload["evaluations"][0]["score"]
+    for event in events(run, Generation):
+        name = event.task
+        if event.pass_ == 2 and event.number == 0 and name in replaced:
+            assert after[name].brief.score > event.evaluations[0].score
 
 
 def test_a_pass_in_which_nothing_is_better_leaves_all_logits_equal(tmp_path: Path) -> None:
     once = config(tmp_path, "one", "three", overrides=("budget.generations=1",))
     state = search(tmp_path / "run", once)
-    assert [route["score"] for route in state.routes.values()] == [1.0, 1.0]  # no score is higher here
+    assert [stored.brief.score for stored in state.routes.values()] == [1.0, 1.0]  # no score is higher here
     before, held = load(tmp_path / "run"), contents(tmp_path / "run")
     search(tmp_path / "run", once.model_copy(update={"passes": 2}))
-    assert [event.payload["task"] for event in events(tmp_path / "run", "kept")] == ["one", "three"]
+    assert [event.task for event in events(tmp_path / "run", Kept)] == ["one", "three"]
     after = load(tmp_path / "run")
     for name in ("one", "three"):
         assert torch.equal(before.logits(IMAGES, [name])[0], after.logits(IMAGES, [name])[0])
@@ -176,45 +177,42 @@ def _until(run: Path, wanted: RunConfig, lines: int) -> None:
 
 def test_a_pass_begins_with_the_tasks_own_route_scored_at_what_it_costs_today(home: Path) -> None:
     once = open_run(home / "once")[2]
-    for event in events(home / "twice", "generation"):
-        if event.payload.get("pass") == 2 and event.payload["number"] == 0:
-            (data,) = event.payload["evaluations"]
-            own, route = evaluation_from_json(data), once.routes[event.payload["task"]]
+    for event in events(home / "twice", Generation):
+        if event.pass_ == 2 and event.number == 0:
+            (data,) = event.evaluations
+            own, route = data, once.routes[event.task].brief
             assert (own.candidate.origin, own.candidate.parent, own.admitted) == (OWN_ROUTE, None, True)
-            assert own.quality == route["quality"]
-            assert own.cost.inference == route["cost"]["inference"]
+            assert own.quality == route.quality
+            assert own.cost.inference == route.cost.inference
             assert (own.cost.images, own.cost.multiply_adds, own.trained) == (0, 0, {})
     layout = read_root(next(iter(once.roots.values()))).layout
-    known, route = once.tasks["one"], once.routes["one"]
+    known, route = once.tasks["one"].brief, once.routes["one"].brief
     pricing = Pricing(
         layout=layout,
-        num_train=known["num_train"],
-        num_validation=known["num_validation"],
-        num_classes=len(known["classes"]),
+        num_train=known.num_train,
+        num_validation=known.num_validation,
+        num_classes=known.num_classes,
         users=num_users(once, without="one"),
         image_size=32,
         validations=2,
     )
-    second = next(e for e in events(home / "twice", "generation") if e.payload.get("pass") == 2)
-    own = evaluation_from_json(second.payload["evaluations"][0])
+    second = next(e for e in events(home / "twice", Generation) if e.pass_ == 2)
+    own = second.evaluations[0]
     assert own.cost.accounted_parameters == pricing.cost(own.candidate.genome).accounted_parameters
     objective = open_run(home / "twice")[1].space.objective
-    assert own.score == fitness(route["quality"], own.cost, pricing.root(), objective)
+    assert own.score == fitness(route.quality, own.cost, pricing.root(), objective)
 
 
 def test_a_later_pass_may_start_from_newer_tasks_and_opens_nothing_that_another_route_uses(
     home: Path,
 ) -> None:
-    looked = [e for e in events(home / "twice", "looks") if e.payload["task"] == "one"]
-    first, second = ({look["parent"] for look in event.payload["looks"]} for event in looked)
+    looked = [e for e in events(home / "twice", Looked) if e.task == "one"]
+    first, second = ({look.parent for look in event.looks} for event in looked)
     assert first == {None}
     assert second - {None}
-    assert second <= {None, "task:three", "task:fifth"}
+    assert second <= {None, OfTask("three"), OfTask("fifth")}
     told = [
-        evaluation_from_json(data)
-        for event in events(home / "twice", "generation")
-        if event.payload.get("pass") == 2
-        for data in event.payload["evaluations"]
+        data for event in events(home / "twice", Generation) if event.pass_ == 2 for data in event.evaluations
     ]
     users = open_run(home / "once")[2].users
     for one in told:
@@ -224,11 +222,9 @@ def test_a_later_pass_may_start_from_newer_tasks_and_opens_nothing_that_another_
 
 
 def test_children_of_a_second_pass_are_drawn_at_addresses_of_their_own(home: Path) -> None:
-    first = next(e for e in events(home / "once", "generation") if e.payload["number"] == 1)
-    second = [e for e in events(home / "twice", "generation") if e.payload.get("pass") == 2]
-    candidates = [evaluation_from_json(data).candidate for data in second[1].payload["evaluations"]]
+    second = [e for e in events(home / "twice", Generation) if e.pass_ == 2]
+    candidates = [data.candidate for data in second[1].evaluations]
     assert all(one.pass_ == 2 and one.address[:4] == ("task", one.task, "pass", 2) for one in candidates)
-    assert "pass" not in first.payload["evaluations"][0]["candidate"]
 
 
 def test_a_clock_that_ran_out_in_the_first_pass_does_not_end_the_second(home: Path, tmp_path: Path) -> None:
@@ -247,19 +243,19 @@ def test_show_follows_a_winner_of_the_second_pass_back_through_the_first(home: P
     state = open_run(home / "twice")[2]
     for name in NAMES:
         steps = task_details(home / "twice", name)["lineage"]
-        assert steps[0]["candidate"] == state.routes[name]["candidate"]
+        assert steps[0]["candidate"] == str(state.routes[name].brief.candidate)
     own = {
-        "0/0": Tried(OK, OWN_ROUTE, "2/1 of pass 1", 0.5, 0.5),
-        "1/0": Tried(OK, "child", "0/0", 0.6, 0.6),
+        Step(OfTurn(0, 0)): Tried(OK, OWN_ROUTE, Step(OfTurn(2, 1), "pass 1"), 0.5, 0.5),
+        Step(OfTurn(1, 0)): Tried(OK, CHILD, Step(OfTurn(0, 0)), 0.6, 0.6),
     }
-    former = {"2/1 of pass 1": Tried(OK, "seed", None, 0.5, 0.5)}
-    steps = lineage("a", "1/0", {"a": own | former}, state)
+    former = {Step(OfTurn(2, 1), "pass 1"): Tried(OK, DRAW, None, 0.5, 0.5)}
+    steps = lineage("a", OfTurn(1, 0), {"a": own | former}, state)
     assert [step["candidate"] for step in steps] == ["1/0", "0/0", "2/1 of pass 1"]
 
 
 def test_the_state_after_two_passes_replays_and_its_parameters_are_those_on_disk(home: Path) -> None:
     state = open_run(home / "twice")[2]
-    assert state == replay(read_journal(RunFolder(home / "twice").journal))
+    assert state == replay(RunFolder(home / "twice").journal)
     assert dict(state.passes) == dict.fromkeys(NAMES, 2)
     store = RunFolder(home / "twice").store()
     sizes = [num_learnable(store, component) for component in store.digests()]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from evo_mtl.cli.show import details_text
+from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.run.config import RunConfig
+from evo_mtl.run.events import Generation
 from evo_mtl.run.progress import EndedEarly, Event, GenerationDone
 from evo_mtl.searching.runner import Options
 from evo_mtl.telling.summary import task_details
@@ -42,25 +43,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def evaluations(home: Path) -> list[dict[str, Any]]:
-    return [one for event in events(home / "whole", "generation") for one in event.payload["evaluations"]]
+def evaluations(home: Path) -> list[Evaluation]:
+    return [one for event in events(home / "whole", Generation) for one in event.evaluations]
 
 
 def test_weak_children_are_given_up_and_neither_admitted_nor_charged_in_full(home: Path) -> None:
-    rejected = [one for one in evaluations(home) if one["status"]["ended"] == "rejected"]
+    rejected = [one for one in evaluations(home) if one.rejected]
     assert rejected
     for one in rejected:
-        assert one["candidate"]["generation"] > 0
-        assert not one["admitted"]
-        assert one["trained"] == {}
-        assert one["score"] is None
-        assert len(one["curve"]) < 4
+        assert one.candidate.generation > 0
+        assert not one.admitted
+        assert one.trained == {}
+        assert one.score == float("-inf")
+        assert len(one.curve) < 4
     whole = {
-        one["cost"]["images"]
-        for one in evaluations(home)
-        if one["status"]["ended"] == "ok" and one["candidate"]["genome"]["head"]["kind"] == "linear"
+        one.cost.images for one in evaluations(home) if one.ok and one.candidate.genome.head.kind == "linear"
     }
-    assert min(one["cost"]["images"] for one in rejected) < min(whole)
+    assert min(one.cost.images for one in rejected) < min(whole)
     assert task_details(home / "whole", "hard")["candidates_rejected"] == len(rejected)
     assert task_details(home / "whole", "hard")["candidates_failed"] == 0
 
@@ -89,7 +88,7 @@ def test_a_search_that_ends_early_says_so_and_resumes_to_the_same_journal(tmp_pa
     rules = ("stop={gain: 1.0, generations: 1}", "budget={generations: 6, children: 2}")
     told: list[Event] = []
     search(tmp_path / "whole", config(tmp_path, "easy", overrides=rules), progress=told.append)
-    assert [event.payload["number"] for event in events(tmp_path / "whole", "generation")] == [0, 1]
+    assert [event.number for event in events(tmp_path / "whole", Generation)] == [0, 1]
     (said,) = [event for event in told if isinstance(event, EndedEarly)]
     found = task_details(tmp_path / "whole", "easy")
     assert found["early_end"] == {"generation": 1, "expected_gain": said.expected_gain}

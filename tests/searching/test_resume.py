@@ -14,12 +14,11 @@ import pytest
 import evo_mtl
 from evo_mtl import files
 from evo_mtl.archive.journal import read_journal
-from evo_mtl.archive.state import replay
 from evo_mtl.archive.store import verify_components
-from evo_mtl.network.route import route_from_json
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.progress import CandidateDone, Event, GenerationDone, TaskDone
+from evo_mtl.run.state import replay
 from evo_mtl.searching.runner import Options
 from evo_mtl.testing.worlds import write_task
 from tests.worlds import config, journal, search
@@ -66,8 +65,8 @@ def check_prefix(home: Path, run: Path) -> None:
         return
     left = read_journal(RunFolder(run).journal)
     assert left == read_journal(RunFolder(home / "whole").journal)[: len(left)]
-    state = replay(left)
-    pinned = [c for event in state.routes.values() for c in route_from_json(event["route"]).components]
+    state = replay(RunFolder(run).journal)
+    pinned = [c for name in state.routes for c in state.answer(name).components]
     assert verify_components(RunFolder(run).store(), pinned) == ()
 
 

@@ -13,6 +13,7 @@ from evo_mtl.answering.model import load
 from evo_mtl.cli.show import summary_text
 from evo_mtl.errors import RunError
 from evo_mtl.run.config import RunConfig
+from evo_mtl.run.events import Generation, Looked
 from evo_mtl.run.folder import RunFolder, open_run, reopen
 from evo_mtl.run.progress import GenerationDone
 from evo_mtl.searching.estimate import estimate
@@ -60,19 +61,19 @@ def test_a_space_of_another_trunk_adds_a_root_and_tasks_stand_on_the_one_they_we
 ) -> None:
     _, made, state = open_run(home / "run")
     old, new = state.roots
-    assert [state.roots[name]["layout"]["name"] for name in (old, new)] == [
+    assert [state.roots[name].layout.name for name in (old, new)] == [
         "mobilenetv2_035",
         "mobilenetv3_small_050",
     ]
-    assert {name: task["root"] for name, task in state.tasks.items()} == {
+    assert {name: task.brief.root for name, task in state.tasks.items()} == {
         "one": old,
         "three": old,
         "fifth": new,
         "six": old,
     }
-    for event in events(home / "run", "generation"):
-        for one in event.payload["evaluations"]:
-            assert one["candidate"]["genome"]["root"] == state.tasks[event.payload["task"]]["root"]
+    for event in events(home / "run", Generation):
+        for one in event.evaluations:
+            assert one.candidate.genome.root == state.tasks[event.task].brief.root
     assert [space.trunk.name for space in made.spaces] == ["mobilenetv3_small_050", "mobilenetv2_035"]
 
 
@@ -95,12 +96,12 @@ def test_routes_of_several_roots_answer_the_same_images_in_one_call(home: Path) 
 
 
 def test_no_candidate_has_a_parent_on_another_root(home: Path) -> None:
-    roots = {name: task["root"] for name, task in open_run(home / "run")[2].tasks.items()}
+    roots = {name: task.brief.root for name, task in open_run(home / "run")[2].tasks.items()}
     parents = set()
-    for event in events(home / "run", "looks"):
-        for look in event.payload["looks"]:
-            if look["parent"] is not None:
-                parents.add((event.payload["task"], look["parent"].removeprefix("task:")))
+    for event in events(home / "run", Looked):
+        for look in event.looks:
+            if look.parent is not None:
+                parents.add((event.task, look.parent.task))
     assert parents
     assert all(roots[task] == roots[parent] for task, parent in parents)
     assert not any(task == "fifth" for task, _ in parents)
@@ -139,11 +140,11 @@ def test_a_later_pass_visits_every_task_on_its_own_root(home: Path, tmp_path: Pa
     _, made, before = reopen(run, passes=2)
     state = search(run, made)
     assert state.passes == dict.fromkeys(before.routes, 2)
-    assert {name: task["root"] for name, task in state.tasks.items()} == {
-        name: task["root"] for name, task in before.tasks.items()
+    assert {name: task.brief.root for name, task in state.tasks.items()} == {
+        name: task.brief.root for name, task in before.tasks.items()
     }
-    for name, event in state.routes.items():
-        assert event["genome"]["root"] == state.tasks[name]["root"]
+    for name in state.routes:
+        assert state.answer(name).way.genome.root == state.tasks[name].brief.root
 
 
 def test_offers_stay_on_the_root_of_their_task(home: Path, tmp_path: Path) -> None:

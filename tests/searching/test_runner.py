@@ -12,16 +12,17 @@ import torch
 
 from evo_mtl.answering.model import load
 from evo_mtl.archive.journal import read_journal
-from evo_mtl.archive.state import replay
 from evo_mtl.cli.show import details_text
 from evo_mtl.errors import CandidateError, ConfigError, RunError
-from evo_mtl.evolution.candidate import evaluation_from_json
+from evo_mtl.evolution.candidate import OfTask
 from evo_mtl.evolution.fitness import fitness
-from evo_mtl.genome.genome import as_founder, genome_from_json
+from evo_mtl.genome.genome import as_founder
 from evo_mtl.network.components import load_module
 from evo_mtl.network.kinds.kind import num_parameters
+from evo_mtl.run.events import Found, Generation, Looked
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.root import read_root
+from evo_mtl.run.state import replay
 from evo_mtl.searching.runner import Options
 from evo_mtl.searching.usage import num_users
 from evo_mtl.telling.summary import task_details
@@ -88,33 +89,33 @@ def test_the_shares_of_all_routes_and_the_root_sum_to_all_live_parameters(home: 
     size = {name: num_parameters(load_module(store.read, name)) for name in store.digests()}
     users = num_users(state)
     total = sum(size[name] / users[name] for name in state.root_components)
-    for name, event in state.routes.items():
-        known = state.tasks[name]
+    for name in state.routes:
+        known = state.tasks[name].brief
         pricing = Pricing(
             layout=layout,
-            num_train=known["num_train"],
-            num_validation=known["num_validation"],
-            num_classes=len(known["classes"]),
+            num_train=known.num_train,
+            num_validation=known.num_validation,
+            num_classes=known.num_classes,
             users=num_users(state, without=name),
             image_size=32,
             validations=2,
         )
-        total += pricing.cost(as_founder(genome_from_json(event["genome"]))).accounted_parameters
+        total += pricing.cost(as_founder(state.answer(name).way.genome)).accounted_parameters
     assert total == pytest.approx(sum(size.values()))
 
 
 def test_the_winner_is_the_best_admitted_and_its_score_is_its_quality_shrunk_by_its_cost(home: Path) -> None:
     _, run_config, state = open_run(home / "run")
-    for route in events(home / "run", "route"):
+    for route in events(home / "run", Found):
         told = [
-            evaluation_from_json(data)
-            for event in events(home / "run", "generation")
-            if event.payload["task"] == route.payload["task"]
-            for data in event.payload["evaluations"]
+            data
+            for event in events(home / "run", Generation)
+            if event.task == route.task
+            for data in event.evaluations
         ]
         best = max((one for one in told if one.admitted), key=lambda one: one.score)
-        assert route.payload["score"] == best.score
-        winner = next(one for one in told if one.candidate.id == route.payload["candidate"])
+        assert route.answer.told.score == best.score
+        winner = next(one for one in told if one.candidate.id == route.answer.told.candidate)
         assert winner.score == best.score
         root = (1, 1.0)  # both factors of this space are 1
         assert winner.score == fitness(winner.quality, winner.cost, root, run_config.space.objective)
@@ -140,12 +141,12 @@ def test_a_grown_stream_searches_the_new_task_alone_and_leaves_earlier_answers_a
     search(run, config(home, "one", "three", "fifth"), progress=told.append)
     assert journal(run).startswith(before)
     added = [event.payload for event in read_journal(RunFolder(run).journal)][before.count(b"\n") :]
-    assert {payload.get("task", payload.get("name")) for payload in added} == {"fifth"}
+    assert {payload["task"] for payload in added} == {"fifth"}
     new = load(run)
     assert new.tasks == ("one", "three", "fifth")
     for name, expected in logits.items():
         assert torch.equal(new.logits(IMAGES, [name])[0], expected)
-        assert new.fingerprint(name) == new.state.routes[name]["fingerprint"]
+        assert new.fingerprint(name) == new.state.answer(name).fingerprint
     together = new.logits(IMAGES, ["one", "three", "fifth"])
     assert torch.equal(together[0], logits["one"])
     assert all(path.read_bytes() == content for path, content in files.items())
@@ -168,11 +169,11 @@ def test_later_tasks_may_start_from_earlier_routes_and_never_from_private_ones(t
     search(tmp_path / "closed", made.model_copy(update={"stream": stream}))
 
     def parents(run: Path) -> Counter:
-        told = [e["candidate"] for event in events(run, "generation") for e in event.payload["evaluations"]]
-        return Counter(c["parent"] for c in told if c["task"] == "three")
+        told = [e.candidate for event in events(run, Generation) for e in event.evaluations]
+        return Counter(c.parent for c in told if c.task == "three")
 
-    assert parents(tmp_path / "open")["task:one"] > 0
-    assert parents(tmp_path / "closed")["task:one"] == 0
+    assert parents(tmp_path / "open")[OfTask("one")] > 0
+    assert parents(tmp_path / "closed")[OfTask("one")] == 0
 
 
 def test_another_configuration_is_refused_by_the_key_in_which_it_differs(home: Path) -> None:
@@ -206,7 +207,7 @@ def test_changed_data_of_an_archived_task_are_refused_by_name_and_searched_again
     assert again.startswith(before)
     added = read_journal(RunFolder(tmp_path / "run").journal)[before.count(b"\n") :]
     assert [event.kind for event in added] == ["task", "looks", *["generation"] * 3, "route"]
-    assert {event.payload.get("task", event.payload.get("name")) for event in added} == {"one"}
+    assert {event.payload["task"] for event in added} == {"one"}
     search(tmp_path / "run", made)
     assert journal(tmp_path / "run") == again
 
@@ -251,7 +252,7 @@ def test_a_clock_that_has_run_out_ends_each_task_after_a_generation_and_is_journ
 
 def test_the_state_that_is_returned_is_what_the_journal_replays_to(home: Path, tmp_path: Path) -> None:
     state = search(tmp_path / "run", config(home, "one"))
-    assert replay(read_journal(RunFolder(tmp_path / "run").journal)) == state
+    assert replay(RunFolder(tmp_path / "run").journal) == state
 
 
 def test_answers_of_an_archived_task_do_not_hang_on_the_number_of_images(home: Path) -> None:
@@ -268,8 +269,8 @@ def test_a_search_killed_after_its_looks_goes_on_from_what_they_said(
     run = tmp_path / "run"
     shutil.copytree(home / "run", run)
     (run / "journal.jsonl").write_bytes(b"".join(lines[:4]))
-    assert events(run, "looks")
-    assert not events(run, "generation")
+    assert events(run, Looked)
+    assert not events(run, Generation)
 
     def never(*_: object) -> None:
         raise AssertionError("looked again")
@@ -280,20 +281,20 @@ def test_a_search_killed_after_its_looks_goes_on_from_what_they_said(
     ):  # the second task's; the first one's are committed
         search(run, config(home, "one", "three"))
     assert journal(run) == b"".join(lines[: len(journal(run).splitlines())])
-    assert [event.payload["task"] for event in events(run, "route")] == ["one"]
+    assert [event.task for event in events(run, Found)] == ["one"]
 
 
 def test_looks_are_in_the_journal_with_every_line_that_was_read(home: Path) -> None:
-    first, second = events(home / "run", "looks")
-    assert [(one["parent"], one["image_size"]) for one in first.payload["looks"]] == [(None, 24), (None, 32)]
+    first, second = events(home / "run", Looked)
+    assert [(one.parent, one.image_size) for one in first.looks] == [(None, 24), (None, 32)]
     for event in (first, second):
-        for one in event.payload["looks"]:
-            assert len(one["alone"]) == len(one["stages"]) > 1
-            validation = 15 * np.array([*one["alone"], one["together"]])  # a quarter of 60 images
+        for one in event.looks:
+            assert len(one.alone) == len(one.stages) > 1
+            validation = 15 * np.array([*one.alone, one.together])  # a quarter of 60 images
             np.testing.assert_allclose(validation, validation.round(), atol=1e-9)
-            assert one["together"] > 0.5 > 1 / 3  # the colours are told apart
-            assert one["images"] > 0
-            assert one["multiply_adds"] > 0
+            assert one.together > 0.5 > 1 / 3  # the colours are told apart
+            assert one.images > 0
+            assert one.multiply_adds > 0
 
 
 def test_show_tells_what_the_looks_said_and_how_right_they_were(home: Path) -> None:

@@ -10,10 +10,10 @@ from evo_mtl.answering.evaluation import evaluate
 from evo_mtl.archive.journal import read_journal
 from evo_mtl.cli.show import details_text
 from evo_mtl.errors import ConfigError
+from evo_mtl.evolution.candidate import Evaluation, OfTurn
 from evo_mtl.evolution.copies import known_copies
 from evo_mtl.evolution.luck import unpack
-from evo_mtl.evolution.outcome import Right
-from evo_mtl.plain import restore
+from evo_mtl.run.events import Found, Generation
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.searching import turns
 from evo_mtl.searching.runner import Options
@@ -33,20 +33,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def evaluations(run: Path) -> list[dict]:
-    return [one for event in events(run, "generation") for one in event.payload["evaluations"]]
+def evaluations(run: Path) -> list[Evaluation]:
+    return [one for event in events(run, Generation) for one in event.evaluations]
 
 
 def test_every_candidate_of_a_small_task_is_judged_on_all_its_images(home: Path) -> None:
     told = evaluations(home / "run")
-    assert any(one["candidate"]["parent"] in ("0/0", "0/1") for one in told)
+    assert any(one.candidate.parent in (OfTurn(0, 0), OfTurn(0, 1)) for one in told)
     for one in told:
-        assert one["notes"]["pooled"]["images"] == 60
-        right = unpack(restore(Right, one["notes"]["right"]))
-        assert right.shape == (len(one["curve"]), 60)
-        assert one["quality"] == max(one["curve"])
-        assert len(one["notes"]["copies"]) == 2
-        assert all(copy.keys() == one["trained"].keys() for copy in one["notes"]["copies"])
+        assert one.notes.pooled.images == 60
+        right = unpack(one.notes.right)
+        assert right.shape == (len(one.curve), 60)
+        assert one.quality == max(one.curve)
+        assert len(one.notes.copies) == 2
+        assert all(copy.keys() == one.trained.keys() for copy in one.notes.copies)
 
 
 def test_a_task_with_enough_labels_is_searched_as_if_there_were_no_rule(home: Path, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_search_killed_between_generations_goes_on_from_the_copies_that_were_c
         patched.setattr(turns, "known_copies", killed)
         with pytest.raises(KeyboardInterrupt):
             search(tmp_path / "run", made)
-    assert len(events(tmp_path / "run", "generation")) == 1
+    assert len(events(tmp_path / "run", Generation)) == 1
     search(tmp_path / "run", made)
     assert journal(tmp_path / "run") == whole
 
@@ -93,11 +93,11 @@ def test_copies_are_removed_when_the_turn_is_over(home: Path) -> None:
 
 
 def test_the_correction_is_over_the_pooled_images(home: Path) -> None:
-    for event in events(home / "run", "route"):
-        assert event.payload["pooled"]["images"] == 60
-        corrected = event.payload["corrected"]
-        assert corrected["candidates"] == 2 + 2 * 3
-        assert corrected["quality"] <= event.payload["quality"]
+    for event in events(home / "run", Found):
+        assert event.answer.way.pooled.images == 60
+        corrected = event.answer.corrected
+        assert corrected.candidates == 2 + 2 * 3
+        assert corrected.quality <= event.answer.told.quality
 
 
 def test_show_says_what_quality_is_pooled_over_and_evaluate_finds_nothing_forgotten(home: Path) -> None:
@@ -112,16 +112,12 @@ def test_show_says_what_quality_is_pooled_over_and_evaluate_finds_nothing_forgot
 def test_in_a_later_pass_the_validation_images_alone_decide(home: Path, tmp_path: Path) -> None:
     made = config(home, "one", overrides=SMALL).model_copy(update={"passes": 2})
     search(tmp_path / "run", made)
-    first = events(tmp_path / "run", "route")[0].payload
-    own, *others = [
-        one
-        for one in evaluations(tmp_path / "run")
-        if one["candidate"].get("pass") == 2 and one["status"]["ended"] == "ok"
-    ]
-    assert own["quality"] == first["pooled"]["validation"]
+    first = events(tmp_path / "run", Found)[0].answer
+    own, *others = [one for one in evaluations(tmp_path / "run") if one.candidate.pass_ == 2 and one.ok]
+    assert own.quality == first.way.pooled.validation
     assert len(others) > 3
-    assert all(unpack(restore(Right, one["notes"]["right"])).shape[1] == 15 for one in others)
-    assert all(one["notes"]["pooled"] is None for one in others)
+    assert all(unpack(one.notes.right).shape[1] == 15 for one in others)
+    assert all(one.notes.pooled is None for one in others)
 
 
 def test_what_is_own_in_a_tasks_former_route_counts_as_trained_by_it_without_copies(home: Path) -> None:

@@ -92,9 +92,9 @@ def made(home: Path, *overrides: str) -> RunConfig:
 
 def test_a_width_is_a_root_and_tasks_of_one_width_share_theirs(home: Path) -> None:
     state = RunFolder(home / "run").read_state()
-    names = [root["layout"]["name"] for root in state.roots.values()]
+    names = [root.layout.name for root in state.roots.values()]
     assert names == ["vector-3x16-6", "vector-3x16-9"]
-    roots = {name: task["root"] for name, task in state.tasks.items()}
+    roots = {name: task.brief.root for name, task in state.tasks.items()}
     assert roots["one"] == roots["two"] != roots["wide"]
 
 

@@ -17,9 +17,11 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 import evo_mtl
-from evo_mtl.evolution.candidate import Evaluation, evaluation_from_json
+from evo_mtl.archive.journal import read_journal
+from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.outcome import OK, failed, rejected
 from evo_mtl.run.config import RunConfig
+from evo_mtl.run.events import Generation, read_event
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.progress import Event, GenerationDone, MirrorFailed
 from evo_mtl.searching.runner import Options
@@ -66,9 +68,10 @@ def addresses(url: str, names: tuple[str, ...] = NAMES) -> Counter[tuple[str, st
 def committed(run: Path) -> Counter[tuple[str, str]]:
     """Each candidate of a journal once."""
     return Counter(
-        (event.digest, evaluation_from_json(data).candidate.id)
-        for event in events(run, "generation")
-        for data in event.payload["evaluations"]
+        (event.digest, str(one.candidate.id))
+        for event in read_journal(RunFolder(run).journal)
+        if event.kind == "generation"
+        for one in read_event(event, RunFolder(run).journal).evaluations
     )
 
 
@@ -109,16 +112,16 @@ def test_what_a_storage_lacks_of_a_run_is_added(home: Path, tmp_path: Path) -> N
 def test_a_trial_says_what_its_candidate_is_and_what_came_of_it(home: Path, tmp_path: Path) -> None:
     url = urls(tmp_path)[0]
     show(home / "run", url, made(home))
-    first = evaluation_from_json(events(home / "run", "generation")[1].payload["evaluations"][0])
+    first = events(home / "run", Generation)[1].evaluations[0]
     study = optuna.load_study(study_name="run/one", storage=open_storage(url))
     assert study.direction == optuna.study.StudyDirection.MAXIMIZE
-    trial = next(one for one in study.trials if one.user_attrs["candidate"] == first.candidate.id)
+    trial = next(one for one in study.trials if one.user_attrs["candidate"] == str(first.candidate.id))
     assert trial.state == TrialState.COMPLETE
     assert trial.value == first.score
     assert list(trial.intermediate_values.values()) == list(first.curve)
     assert trial.params["depth"] == first.candidate.genome.depth
     assert trial.params["head"] == first.candidate.genome.head.kind
-    assert trial.user_attrs["parent"] == first.candidate.parent
+    assert trial.user_attrs["parent"] == str(first.candidate.parent)
     assert trial.user_attrs["origin"] == "child"
     assert trial.user_attrs["quality"] == first.quality
     assert trial.user_attrs["added_parameters"] == first.cost.added_parameters
@@ -144,7 +147,7 @@ def test_another_run_of_the_same_name_has_studies_of_its_own(home: Path, tmp_pat
     show(tmp_path / "run", url, other)
     assert addresses(url) == committed(home / "run")
     names = optuna.get_all_study_names(open_storage(url))
-    name = f"run/one ({events(tmp_path / 'run', 'run')[0].digest[:8]})"
+    name = f"run/one ({read_journal(RunFolder(tmp_path / 'run').journal)[0].digest[:8]})"
     assert sorted(names) == sorted(["run/one", "run/two", name])
     assert len(trials(url, name.removeprefix("run/"))) == sum(committed(tmp_path / "run").values())
 

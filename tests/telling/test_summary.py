@@ -5,19 +5,24 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evo_mtl.archive.journal import read_journal
-from evo_mtl.archive.state import ArchiveState
+from evo_mtl.archive.lines import Line, Lines
 from evo_mtl.errors import CorruptionError, InputError, RunError
+from evo_mtl.evolution.candidate import CHILD, DRAW, OfTask, OfTurn
 from evo_mtl.evolution.outcome import OK
 from evo_mtl.network.cost import stage_parameters
 from evo_mtl.run.config import make_config
+from evo_mtl.run.events import Generation, history, read_event
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.state import ArchiveState, Stored
 from evo_mtl.searching.runner import Options, run_search
-from evo_mtl.telling.summary import Tried, lineage, summarize, task_details
+from evo_mtl.telling.summary import Step, Tried, lineage, summarize, task_details
+from evo_mtl.testing.records import told
 from tests.cli.worlds import write_world
 
 
@@ -36,18 +41,18 @@ def test_a_summary_has_a_row_a_task_as_the_journal_has_it(run: Path) -> None:
     assert [row["name"] for row in found["tasks"]] == ["one", "two"]
     assert found["waiting"] == []
     for row in found["tasks"]:
-        event = state.routes[row["name"]]
-        assert row["validation_quality"] == event["quality"]
-        assert row["added_parameters"] == event["cost"]["added_parameters"]
-        assert row["candidate"] == event["candidate"]
+        told = state.routes[row["name"]].brief
+        assert row["validation_quality"] == told.quality
+        assert row["added_parameters"] == told.cost.added_parameters
+        assert row["candidate"] == str(told.candidate)
         assert row["classes"] == 2
 
 
 def test_every_candidate_of_the_journal_is_counted(run: Path) -> None:
     tried = {"one": 0, "two": 0}
-    for event in read_journal(run / "journal.jsonl"):
-        if event.kind == "generation":
-            tried[event.payload["task"]] += len(event.payload["evaluations"])
+    for event in history(run / "journal.jsonl"):
+        if isinstance(event, Generation):
+            tried[event.task] += len(event.evaluations)
     assert {row["name"]: row["candidates_tried"] for row in summarize(run)["tasks"]} == tried
 
 
@@ -84,12 +89,20 @@ def test_a_lineage_goes_from_the_winner_back_to_a_seed_candidate(run: Path) -> N
 
 
 def test_a_lineage_crosses_to_the_route_of_another_task_and_ends_in_a_loop() -> None:
-    history = {
-        "a": {"0/0": Tried(OK, "seed", None, 0.5, 0.5), "1/0": Tried(OK, "child", "task:b", 0.6, 0.6)},
-        "b": {"1/1": Tried(OK, "child", "task:a", 0.7, 0.7)},
+    seed, first, other = OfTurn(0, 0), OfTurn(1, 0), OfTurn(1, 1)
+    tried = {
+        "a": {
+            Step(seed): Tried(OK, DRAW, None, 0.5, 0.5),
+            Step(first): Tried(OK, CHILD, OfTask("b"), 0.6, 0.6),
+        },
+        "b": {Step(other): Tried(OK, CHILD, OfTask("a"), 0.7, 0.7)},
     }
-    state = ArchiveState(routes={"a": {"candidate": "1/0"}, "b": {"candidate": "1/1"}})
-    steps = lineage("a", "1/0", history, state)
+
+    def stored(candidate: OfTurn) -> Stored:
+        return Stored(Line(0, 0, 0), replace(told(), candidate=candidate), Lines(Path("none"), read_event))
+
+    state = ArchiveState(routes={"a": stored(first), "b": stored(other)})
+    steps = lineage("a", first, tried, state)
     assert [(step["task"], step["candidate"]) for step in steps] == [("a", "1/0"), ("b", "1/1")]
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from evo_mtl.errors import CandidateError
-from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation
+from evo_mtl.evolution.candidate import CHILD, Candidate, Cost, Evaluation, OfTurn
 from evo_mtl.evolution.copies import copies_for, copy_of, known_copies
 from evo_mtl.evolution.luck import unpack
 from evo_mtl.evolution.outcome import OK, Notes, Outcome, failed
@@ -208,5 +208,5 @@ def test_weights_that_training_left_as_they_were_are_nobodys_copies(workshop: Wo
     notes = Notes(copies=({"stage:3": root, "head": "h0"}, {"stage:3": root, "head": "h1"}))
     outcome = Outcome(OK, 1.0, (1.0,), {"stage:3": root, "head": "h"}, notes)
     assert known_copies([evaluated(genome, outcome)], former=["x"]) == {"x": (), "h": ("h0", "h1")}
-    child = Candidate("colours", 1, 0, "0/0", "child", settle(genome, outcome.trained))
+    child = Candidate("colours", 1, 0, OfTurn(0, 0), CHILD, settle(genome, outcome.trained))
     assert copies_for([child], {"x": (), "h": ("h0", "h1")}) == {"h": ("h0", "h1")}

@@ -8,7 +8,7 @@ from typing import Any
 
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.documents import parse
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import DRAW, Candidate
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import SearchSpace, SeedCandidate, TrunkFacts
@@ -56,4 +56,4 @@ class Workshop:
 
 def candidate(genome: Genome, child: int = 0) -> Candidate:
     """A seed candidate of the coloured task."""
-    return Candidate("colours", 0, child, None, "a", genome)
+    return Candidate("colours", 0, child, None, DRAW, genome)

@@ -11,30 +11,20 @@ file here and enter it below.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
+
+from pydantic import PlainSerializer, PlainValidator
 
 from evo_mtl.network.inputs.kind import Input
 from evo_mtl.network.inputs.pixels import Pixels
 from evo_mtl.network.inputs.vector import Vector
+from evo_mtl.plain import plain, restore
 from evo_mtl.registry import Registry
 from evo_mtl.streams.raw import Form
 
 INPUTS: Registry[type[Input]] = Registry("kind of input")
 INPUTS.add("pixels", Pixels)
 INPUTS.add("vector", Vector)
-
-__all__ = ["INPUTS", "Input", "Pixels", "Vector", "input_from_json", "plain_input"]
-
-
-def input_from_json(data: Mapping[str, Any]) -> Input:
-    """Reads what an input's ``to_json`` wrote.
-
-    Raises:
-        InputError: No such kind of input.
-    """
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-    kind = INPUTS.get(str(fields.pop("kind")))
-    return kind(**fields)
 
 
 def plain_input(form: Form) -> Input:
@@ -44,3 +34,20 @@ def plain_input(form: Form) -> Input:
         InputError: No such kind of input.
     """
     return INPUTS.get(form.kind).plain(form)
+
+
+def _read(data: object) -> Input:
+    if not isinstance(data, Mapping) or str(data.get("kind")) not in INPUTS:
+        raise ValueError(f"expected an input of a kind among {', '.join(INPUTS)}")
+    fields = {name: value for name, value in data.items() if name != "kind"}
+    return restore(INPUTS.get(str(data["kind"])), fields)
+
+
+AnyInput = Annotated[
+    Input,
+    PlainValidator(_read),
+    PlainSerializer(lambda input: {"kind": input.kind, **plain(input)}),
+]
+"""An input of any kind, as a part of a record: its fields, and its kind besides."""
+
+__all__ = ["INPUTS", "AnyInput", "Input", "Pixels", "Vector", "plain_input"]

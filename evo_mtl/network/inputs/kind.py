@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
-from torch import Tensor, nn
+
+if TYPE_CHECKING:  # what is told of a run loads no torch
+    from torch import Tensor, nn
 
 from evo_mtl.streams.raw import Form
 
@@ -78,8 +80,4 @@ class Input(Protocol):
 
     def module(self) -> nn.Module:
         """From what a plain module is given to the first activation."""
-        ...
-
-    def to_json(self) -> Mapping[str, Any]:
-        """Plain data, its kind under ``"kind"``; :func:`evo_mtl.network.inputs.input_from_json` reads it back."""
         ...

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from pydantic import Field
 
 from evo_mtl.errors import DataError
 from evo_mtl.files import canonical_json, digest
+from evo_mtl.genome.space import LARGEST_IMAGE
 from evo_mtl.seeding import generator
 from evo_mtl.streams.images import resize, to_rgb
 from evo_mtl.streams.raw import Form
+
+if TYPE_CHECKING:  # what is told of a run loads no torch
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,13 @@ class Pixels:
     kind: ClassVar[str] = "pixels"
     dtype: ClassVar[np.dtype] = np.dtype(np.uint8)
 
-    image_size: int
+    image_size: Annotated[int, Field(ge=0, le=LARGEST_IMAGE)]
     mean: tuple[float, ...]
-    std: tuple[float, ...]
+    std: tuple[Annotated[float, Field(gt=0)], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std) or len(self.mean) not in (0, 1, 3):
+            raise ValueError("expected a mean and a standard deviation for each channel")
 
     @classmethod
     def plain(cls, form: Form) -> Pixels:
@@ -61,7 +68,7 @@ class Pixels:
         """``(H, W, 3)`` uint8 squashed to the square."""
         return resize(example, self.image_size)
 
-    def examples(self, given: np.ndarray | Tensor | Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    def examples(self, given: Any) -> Iterator[np.ndarray]:
         """Images ``(H, W, 3)`` uint8, one after another.
 
         Args:
@@ -71,7 +78,7 @@ class Pixels:
         Raises:
             DataError: Another form.
         """
-        if isinstance(given, Tensor):
+        if hasattr(given, "detach"):  # a tensor
             given = given.detach().cpu().numpy()
         if isinstance(given, np.ndarray) and given.dtype.kind == "f":
             inside = np.isfinite(given).all() and given.min(initial=0) >= 0 and given.max(initial=0) <= 1
@@ -88,6 +95,8 @@ class Pixels:
 
     def first(self, batch: Tensor) -> Tensor:
         """Pixels ``(B, S, S, 3)`` uint8 to ``(B, 3, S, S)`` float32, channels last."""
+        import torch
+
         pixels = batch.permute(0, 3, 1, 2).to(torch.float32) / 255.0
         mean = torch.tensor(self.mean, device=pixels.device).view(1, -1, 1, 1)
         std = torch.tensor(self.std, device=pixels.device).view(1, -1, 1, 1)
@@ -100,28 +109,26 @@ class Pixels:
 
     def module(self) -> nn.Module:
         """``(B, 3, H, W)`` float in [0, 1], resized if need be and normalised."""
-        return _Normalise(self)
+        import torch
+        from torch import nn
 
-    def to_json(self) -> Mapping[str, Any]:
-        """Plain data."""
-        return {"kind": self.kind, **asdict(self)}
+        class Normalise(nn.Module):
+            """These pixels for float images, with buffers of its own."""
 
+            mean: Tensor
+            std: Tensor
 
-class _Normalise(nn.Module):
-    """:class:`Pixels` for float images, with buffers of its own."""
+            def __init__(self, pixels: Pixels) -> None:
+                super().__init__()
+                self._size = pixels.image_size
+                self.register_buffer("mean", torch.tensor(pixels.mean).view(1, -1, 1, 1))
+                self.register_buffer("std", torch.tensor(pixels.std).view(1, -1, 1, 1))
 
-    mean: Tensor
-    std: Tensor
+            def forward(self, images: Tensor) -> Tensor:
+                """``(B, 3, H, W)`` to the first activation ``(B, 3, S, S)``."""
+                size = (self._size, self._size)
+                if images.shape[-2:] != size:
+                    images = nn.functional.interpolate(images, size, mode="bilinear", antialias=True)
+                return (images - self.mean) / self.std
 
-    def __init__(self, pixels: Pixels) -> None:
-        super().__init__()
-        self._size = pixels.image_size
-        self.register_buffer("mean", torch.tensor(pixels.mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(pixels.std).view(1, -1, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` to the first activation ``(B, 3, S, S)``."""
-        size = (self._size, self._size)
-        if images.shape[-2:] != size:
-            images = nn.functional.interpolate(images, size, mode="bilinear", antialias=True)
-        return (images - self.mean) / self.std
+        return Normalise(self)

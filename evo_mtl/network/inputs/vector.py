@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from torch import Tensor, nn
+from pydantic import Field
 
 from evo_mtl.errors import DataError
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.seeding import generator
 from evo_mtl.streams.raw import Form
 from evo_mtl.streams.vectors import as_rows, to_row
+
+if TYPE_CHECKING:  # what is told of a run loads no torch
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Vector:
     kind: ClassVar[str] = "vector"
     dtype: ClassVar[np.dtype] = np.dtype(np.float32)
 
-    width: int
+    width: Annotated[int, Field(ge=1, le=2**20)]
 
     @classmethod
     def plain(cls, form: Form) -> Vector:
@@ -84,15 +87,13 @@ class Vector:
 
     def module(self) -> nn.Module:
         """``(B, D)`` float as it is."""
-        return nn.Identity()
+        from torch import nn
 
-    def to_json(self) -> Mapping[str, Any]:
-        """Plain data."""
-        return {"kind": self.kind, **asdict(self)}
+        return nn.Identity()
 
 
 def _rows(given: Any) -> np.ndarray:
-    if isinstance(given, Tensor):
+    if hasattr(given, "detach"):  # a tensor
         given = given.detach().cpu().numpy()
     if not isinstance(given, np.ndarray):
         try:

@@ -10,7 +10,7 @@ from itertools import islice
 
 import numpy as np
 
-from evo_mtl.evolution.candidate import Candidate, Evaluation
+from evo_mtl.evolution.candidate import Candidate, Evaluation, ParentName
 from evo_mtl.evolution.outcome import failed
 from evo_mtl.evolution.population import Founder
 from evo_mtl.evolution.turn import Algorithm, Turn, World, seed_candidates
@@ -60,7 +60,7 @@ def check_every_proposal_is_legal_and_inside_the_space(algorithm: Algorithm) -> 
 def check_every_proposal_says_where_it_stands_and_who_its_parents_are(algorithm: Algorithm) -> None:
     """Its task, generation and place; its parents are known candidates of this task or other tasks' routes."""
     for world in worlds():
-        known = {founder.id for founder in world.founders}
+        known: set[ParentName] = {founder.id for founder in world.founders}
         for number, asked in enumerate(generations(world, algorithm)):
             places = [candidate.child for candidate in asked]
             assert places == sorted(set(places)), f"places {places} in generation {number}"

@@ -13,7 +13,7 @@ from evo_mtl.engines.jobs import Job, trial_job
 from evo_mtl.engines.local import Engine, SerialEngine
 from evo_mtl.engines.workbench import BenchPlan
 from evo_mtl.errors import InputError
-from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.evolution.candidate import DRAW, Candidate
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import read_space
 from evo_mtl.streams.config import read_stream
@@ -58,7 +58,7 @@ def work(folder: Path) -> Work:
     space = read_space(str(write_space(folder)))
     genomes = [seed_genome(seed, space, facts) for seed in space.seeds]
     genomes.append(genomes[1].with_values({"learning_rate": 1e25, "warmup_share": 0.0, "epochs": 4}))
-    return Work(plan, tuple(Candidate("one", 0, i, None, "a", genome) for i, genome in enumerate(genomes)))
+    return Work(plan, tuple(Candidate("one", 0, i, None, DRAW, genome) for i, genome in enumerate(genomes)))
 
 
 def _silent(place: int, seconds: float, spent: Mapping[str, float]) -> None:
