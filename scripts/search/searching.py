@@ -22,6 +22,7 @@ from evo_mtl.errors import RunError
 from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.population import Population, settled
 from evo_mtl.files import lock
+from evo_mtl.genome.genome import Genome, HeadGene
 from evo_mtl.learners.answers import pack
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import Modules
@@ -136,9 +137,17 @@ class _Listener:
             ArrayCache(folder.expanduser().absolute(), CACHE_BYTES),
             self.config.space.image_sizes,
         )
-        defaults: Any = self.config.space.defaults()
-        images.train(defaults, 0)
-        images.validation(defaults)
+        plain = Genome(  # only what it says of pixels is read
+            root="",
+            boundary=0,
+            stages=(),
+            adapters=(),
+            taps=(),
+            head=HeadGene("ridge"),
+            hyperparameters=tuple(sorted(self.config.space.defaults().items())),
+        )
+        images.train(plain, 0)
+        images.validation(plain)
 
     def _keep_seed(self, task: str) -> None:
         """Copies what the best seed candidate trained: the run drops it when the task's turn ends."""
