@@ -152,6 +152,13 @@ def test_every_part_of_the_package_is_on_a_floor_of_its_readme_and_of_its_page()
     assert {part for part in parts - {"testing"} if f"`{part}`" not in (evo_mtl.__doc__ or "")} == set()
 
 
+def test_every_file_that_the_page_of_the_code_names_is_there() -> None:
+    named = set(re.findall(r"`((?:[a-z_0-9]+/)+(?:[a-z_0-9]+\.py)?)`", DOCUMENTS["evo_mtl/README.md"]))
+    assert len(named) > 10
+    missing = {name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "evo_mtl"))}
+    assert missing == set()
+
+
 def test_every_yaml_of_a_document_can_be_read() -> None:
     read = []
     for name, language, block in BLOCKS:
@@ -170,6 +177,11 @@ def test_every_yaml_of_a_document_can_be_read() -> None:
             SearchSpace.model_validate_json(canonical_json({**defaults, **data}))
             read.append("space")
     assert {"stream", "space"} <= set(read)
+
+
+def test_the_tables_of_keys_are_those_of_the_schemas() -> None:
+    document = DOCUMENTS["search_spaces/README.md"]
+    assert script("document_keys").text(document) == document, "renew it: python scripts/document_keys"
 
 
 def test_every_space_and_every_algorithm_has_a_line() -> None:
