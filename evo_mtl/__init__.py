@@ -1,4 +1,4 @@
-"""Grows one image model from a stream of classification tasks by evolution (mu2Net, Gesmundo 2022).
+"""Grows one model from a stream of classification tasks by evolution (mu2Net, Gesmundo 2022).
 
 *Genomes* are *searched* for each task of a *stream*, assembled into *routes* over one growing network of
 immutable *components*, *trained* only where they are open, and kept in an *archive*, by a *run*. A route
