@@ -30,7 +30,7 @@ USERS_FAULT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EP
 
 app = typer.Typer(
     name="evo-mtl",
-    help="Grow one image model from a stream of tasks; earlier tasks keep their answers bit for bit.",
+    help="Grow one model from a stream of tasks; earlier tasks keep their answers bit for bit.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
