@@ -112,7 +112,7 @@ def _evaluate_task(
 def _logits(model: Model, name: str, split: Split) -> np.ndarray:
     """Calibrated logits ``(N, K)``."""
     route = model.route(name)
-    return model.shared.logits([route], {route.input.size: load_batch(split, route.input)})[0].numpy()
+    return model.answer([route], {route.input.size: load_batch(split, route.input)})[0].numpy()
 
 
 def trunk_parameters(model: Model) -> int:

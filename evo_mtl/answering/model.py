@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from evo_mtl.engines.workbench import set_threads
-from evo_mtl.errors import CorruptionError, DataError, InputError, RunError
+from evo_mtl.errors import CorruptionError, DataError, InputError, RunError, reason
 from evo_mtl.files import digest
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import CHUNK, SharedRoutes, apply, walk
@@ -118,7 +119,16 @@ class Model:
         routes = [self.route(task) for task in tasks]
         inputs = {route.input.size: route.input for route in routes}
         batches = {size: np.stack([one.row(each) for each in examples]) for size, one in inputs.items()}
-        return self.shared.logits(routes, batches)
+        return self.answer(routes, batches)
+
+    def answer(self, routes: Sequence[Route], batches: Mapping[int, np.ndarray]) -> list[Tensor]:
+        """Calibrated logits ``(B, K)`` of archived routes, from the batches that their inputs make.
+
+        Raises:
+            CorruptionError: Parts of a route do not fit together.
+        """
+        with fitting(self.place):
+            return self.shared.logits(routes, batches)
 
     def predict(self, examples: np.ndarray | Tensor | Sequence[np.ndarray], task: str) -> Prediction:
         """Answers one task for some examples.
@@ -161,7 +171,8 @@ class Model:
 
     def fingerprint(self, task: str) -> str:
         """Digest of a task's logits on synthetic probe images: equal exactly when the bits are."""
-        return fingerprint(self.route(task), self.shared)
+        with fitting(self.place):
+            return fingerprint(self.route(task), self.shared)
 
 
 def load(path: str | Path) -> Model:
@@ -179,6 +190,17 @@ def load(path: str | Path) -> Model:
     modules = Modules(folder.store().read, device=device)
     shared = SharedRoutes(modules)
     return Model(state, config, shared, folder.path)
+
+
+@contextmanager
+def fitting(place: Path) -> Iterator[None]:
+    """While an archived route is run: parts that do not fit together are the run's fault, not the program's."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise CorruptionError(f"{place}: parts of a route do not fit together: {reason(error)}") from error
 
 
 def fingerprint(route: Route, shared: SharedRoutes) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evo_mtl.answering.model import fingerprint, load
+from evo_mtl.answering.model import fingerprint, fitting, load
 from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.pareto import front
 from evo_mtl.evolution.population import Population, settled
@@ -75,7 +75,8 @@ def choose(path: str | Path, task: str, candidate: str) -> dict[str, Any]:
         former = state.answer(task)
         if chosen.told.candidate != former.told.candidate:
             assert chosen.way is not None
-            answers = fingerprint(chosen.way.route, load(folder.path).shared)
+            with fitting(folder.path):
+                answers = fingerprint(chosen.way.route, load(folder.path).shared)
             # What is told of the former one's luck says nothing of this one's.
             now = replace(former, told=chosen.told, way=chosen.way, fingerprint=answers, corrected=None)
             archive.append(Chosen(task, now))

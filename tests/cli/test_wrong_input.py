@@ -7,12 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from evo_mtl.answering.model import load
+from evo_mtl.errors import CorruptionError
 from tests.cli.conftest import Answer, Command
 
 
@@ -369,3 +372,12 @@ def test_files_without_end_in_a_run_hold_no_command_up(
     (run / "run.yaml").unlink()
     os.mkfifo(run / "run.yaml")
     _refused(command("evaluate", run), tmp_path, "run.yaml")
+
+
+def test_a_route_whose_parts_do_not_fit_together_is_the_fault_of_the_run(finished: Path) -> None:
+    model = load(finished / "run")
+    route = model.route("one")
+    nodes = tuple(replace(n, grid=n.grid + 1) if n.operation == "pool" else n for n in route.nodes)
+    batch = np.zeros((1, *route.input.shape), route.input.dtype)
+    with pytest.raises(CorruptionError, match="parts of a route do not fit together"):
+        model.answer([replace(route, nodes=nodes)], {route.input.size: batch})
