@@ -20,7 +20,8 @@ from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.plain import plain, restore
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.task import open_task, with_validation
+from evo_mtl.streams.index import index_from_array, index_key
+from evo_mtl.streams.task import Task, open_indexed, open_task, with_validation
 from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.images import TaskImages
 from evo_mtl.training.spent import Spent
@@ -114,12 +115,10 @@ def make_bench(plan: BenchPlan) -> Bench:
         DataError: The task's data is not what the coordinator saw.
     """
     store = ComponentStore(Path(plan.folder))
-    task = open_task(plan.task, plan.trust_python)
-    if task.digest != plan.digest:
-        raise DataError("the data changed while the search was running", f"task {task.name}")
+    cache = ArrayCache(Path(plan.cache), plan.cache_bytes)
+    task = _task(plan, cache)
     if plan.validation is not None:
         task = with_validation(task, plan.validation)
-    cache = ArrayCache(Path(plan.cache), plan.cache_bytes)
     spent = Spent()
     modules = Modules(store.read, device=plan.device)
     return Bench(
@@ -134,6 +133,17 @@ def make_bench(plan: BenchPlan) -> Bench:
         folds=plan.folds,
         spent=spent,
     )
+
+
+def _task(plan: BenchPlan, cache: ArrayCache) -> Task:
+    """The task by its index, where the coordinator kept one; read whole where not."""
+    kept = cache.find(index_key(plan.digest))
+    index = None if kept is None else index_from_array(kept)
+    task = None if index is None else open_indexed(plan.task, index)
+    task = task or open_task(plan.task, plan.trust_python)
+    if task.digest != plan.digest:
+        raise DataError("the data changed while the search was running", f"task {task.name}")
+    return task
 
 
 def set_threads(threads: int) -> None:

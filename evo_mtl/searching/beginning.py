@@ -19,9 +19,10 @@ from evo_mtl.run.snapshot import Archive
 from evo_mtl.run.state import ArchiveState, Stored
 from evo_mtl.searching.checks import check_device, check_images, check_root
 from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.index import Index
 from evo_mtl.streams.raw import Form
 from evo_mtl.streams.stamps import stamp
-from evo_mtl.streams.task import Task, open_task, refuse_untrusted
+from evo_mtl.streams.task import Task, open_indexed, open_task, refuse_untrusted
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Planned:
         config: As the stream has it.
         digest: Of its data.
         stamp: Of its files while they were read; ``None`` where it does not vouch for them.
+        index: By which it may be opened again; ``None`` where it was not opened.
         opened: The task, where it was kept open.
         form: Of its examples; ``None`` where they were not opened.
     """
@@ -39,12 +41,14 @@ class Planned:
     config: TaskConfig
     digest: str
     stamp: str | None
+    index: Index | None = None
     opened: Task | None = None
     form: Form | None = None
 
     def open(self, trust_python: bool) -> Task:
         """The task. Raises ``DataError`` when its data are no longer what was checked."""
-        task = self.opened or open_task(self.config, trust_python)
+        task = self.opened or (self.index and open_indexed(self.config, self.index))
+        task = task or open_task(self.config, trust_python)
         if task.digest != self.digest:
             raise DataError("the data changed while the search was running", f"task {task.name}")
         return task
@@ -125,10 +129,8 @@ def _planned(
                 folder.path,
             )
         check_images(task)
-    sure = before is not None and before.settled and stamp(config) == before
-    return Planned(
-        config, task.digest, before.digest if before is not None and sure else None, task, task.form
-    )
+    assert task.index is not None  # it was opened whole
+    return Planned(config, task.digest, task.index.stamp, task.index, task, task.form)
 
 
 def _digest(tasks: Mapping[str, Stored[Data]], name: str) -> str | None:

@@ -18,7 +18,9 @@ from evo_mtl.run.snapshot import Archive
 from evo_mtl.searching.founders import Founders
 from evo_mtl.searching.usage import num_users, uncounted
 from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.index import index_key
 from evo_mtl.streams.task import Task
+from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.pricing import Pricing
 
 
@@ -115,6 +117,10 @@ class Ground:
     def plan(self, config: TaskConfig, task: Task, pass_: int) -> BenchPlan:
         """What workers are told about a task."""
         cache, space = self.cache or self.folder.cache, self.space_of(task.name)
+        if task.index is not None and task.index.stamp is not None:  # so that no worker reads all of it again
+            ArrayCache(cache.expanduser(), self.cache_bytes).keep(
+                index_key(task.digest), task.index.to_array()
+            )
         return BenchPlan(
             folder=str(self.folder.path.absolute()),
             cache=str(cache.expanduser().absolute()),

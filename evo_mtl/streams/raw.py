@@ -99,11 +99,13 @@ class Request:
         seed: The task's seed.
         root: Folder for sources that keep files, or None.
         download: Whether the source may fetch files.
+        test: Whether test examples are wanted; without, a source that has them apart leaves them closed.
     """
 
     seed: int = 0
     root: str | None = None
     download: bool = False
+    test: bool = True
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ def load(argument: str, request: Request) -> RawTask:
                     raise DataError(
                         f"unknown array {key!r}{suggestion(key, KEYS)}; known: {', '.join(KEYS)}", argument
                     )
-                data[KEYS[key]] = _array(arrays, key, argument)
+                if request.test or not key.startswith("test_"):
+                    data[KEYS[key]] = _array(arrays, key, argument)
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy each have their own for bytes that are no arrays

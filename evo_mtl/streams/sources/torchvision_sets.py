@@ -36,7 +36,7 @@ def load(argument: str, request: Request) -> RawTask:
     opened = {
         split: _open(argument, entry, asked, request, place)
         for split, asked in (("train", entry.train), ("validation", entry.validation), ("test", entry.test))
-        if asked is not None
+        if asked is not None and (request.test or split != "test")
     }
     labels = {split: _labels(data, place) for split, data in opened.items()}
     names = _class_names(opened["train"], entry, max(int(part.max()) for part in labels.values()))
