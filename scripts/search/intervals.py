@@ -77,8 +77,37 @@ def over_images_and_seeds(
     """
     if not pairs:
         return Interval(float("nan"), float("nan"), float("nan"), 0)
+    return _interval(_seen(pairs, metric), _means(pairs, metric, rng, draws), len(pairs))
+
+
+def over_tasks(
+    tasks: Sequence[Sequence[Pair]], metric: str, rng: np.random.Generator, draws: int = DRAWS
+) -> Interval:
+    """The same of the mean over tasks, which stay as they are while their seeds and test examples are drawn anew.
+
+    Args:
+        tasks: For each task its pairs, one a seed.
+        metric: ``accuracy`` or ``balanced_accuracy``.
+        rng: Where the draws come from.
+        draws: How many.
+    """
+    seen = float(np.mean([_seen(pairs, metric) for pairs in tasks]))
+    drawn = np.mean([_means(pairs, metric, rng, draws) for pairs in tasks], axis=0)
+    return _interval(seen, drawn, min(map(len, tasks)))
+
+
+def _interval(seen: float, drawn: np.ndarray, count: int) -> Interval:
+    low, high = np.percentile(drawn, [100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2])
+    return Interval(seen, float(low), float(high), count)
+
+
+def _seen(pairs: Sequence[Pair], metric: str) -> float:
+    return float(np.mean([_differences(pair, metric, np.ones((1, len(pair.labels))))[0] for pair in pairs]))
+
+
+def _means(pairs: Sequence[Pair], metric: str, rng: np.random.Generator, draws: int) -> np.ndarray:
+    """The mean difference in each draw, ``(draws,)``."""
     same = all(np.array_equal(pair.labels, pairs[0].labels) for pair in pairs)
-    seen = [_differences(pair, metric, np.ones((1, len(pair.labels))))[0] for pair in pairs]
     counts = _resampled(len(pairs[0].labels), draws, rng) if same else None
     drawn = np.stack(
         [
@@ -88,9 +117,8 @@ def over_images_and_seeds(
         axis=1,
     )
     seeds = rng.integers(len(pairs), size=drawn.shape)
-    means = np.take_along_axis(drawn, seeds, axis=1).mean(1)
-    low, high = np.percentile(means, [100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2])
-    return Interval(float(np.mean(seen)), float(low), float(high), len(pairs))
+    means: np.ndarray = np.take_along_axis(drawn, seeds, axis=1).mean(1)
+    return means
 
 
 def _resampled(count: int, draws: int, rng: np.random.Generator) -> np.ndarray:
