@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from evo_mtl.errors import DataError
+from evo_mtl.names import ARRAY_SUFFIX
 from evo_mtl.registry import Registry
 from evo_mtl.streams.images import SUFFIXES, to_rgb
 from evo_mtl.streams.vectors import to_row
@@ -20,7 +21,10 @@ DECODERS: Registry[Decode] = Registry("form of examples")
 DECODERS.add("pixels", to_rgb)
 DECODERS.add("vector", to_row)
 
-FILES = {"pixels": (SUFFIXES, "an image"), "vector": (frozenset({".npy", ".npz"}), "an .npy or .npz file")}
+FILES = {
+    "pixels": (SUFFIXES, "an image"),
+    "vector": (frozenset({ARRAY_SUFFIX, ".npz"}), "an .npy or .npz file"),
+}
 """Endings of files with examples that are taken from a folder, and what one is called."""
 
 

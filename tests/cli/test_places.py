@@ -93,7 +93,7 @@ def test_other_things_in_the_runs_own_cache_stop_the_search_and_stay(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("resume", "--passes", "2"), ("offer",), ("choose", "--task=one", "--candidate=x")],
+    [("resume", "--passes", "2"), ("offer",), ("choose", "--task=one", "--candidate=1/0")],
     ids="-".join,
 )
 @pytest.mark.parametrize("name", [*FILES, *FOLDERS])
