@@ -25,7 +25,7 @@ from evo_mtl.learners.fine_tuning import fine_tuning
 from evo_mtl.learners.learner import Learner, Settings, TaskData
 from evo_mtl.learners.probe import probe
 from evo_mtl.network.inputs import Input
-from evo_mtl.network.trunks import build_trunk
+from evo_mtl.network.trunks import build_trunk, trunk_name
 from evo_mtl.registry import Registry
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Task, load_batch, open_task, open_test
@@ -79,7 +79,7 @@ def compute_row(request: Request) -> dict[str, Any]:
     learner = LEARNERS.get(request.method)
     cache = None if request.cache is None else ArrayCache(request.cache, CACHE_BYTES)
     task = open_task(request.task, request.trust_python)
-    trunk = build_trunk(request.trunk, request.weights)
+    trunk = build_trunk(trunk_name(request.trunk, task.form), request.weights)
     data = task_data(task, trunk.input.at(request.size))
 
     def say(line: str) -> None:

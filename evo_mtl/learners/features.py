@@ -10,7 +10,7 @@ import torch
 
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.network.folding import folded
-from evo_mtl.network.forward import CHUNK
+from evo_mtl.network.forward import CHUNK, padded
 from evo_mtl.network.pooling import pool
 from evo_mtl.network.trunks import Trunk
 from evo_mtl.training.arrays import ArrayCache
@@ -70,9 +70,7 @@ def _forward(trunk: Trunk, images: np.ndarray, taps: Sequence[Tap]) -> np.ndarra
     parts, stages = [], [folded(stage) for stage in trunk.stages]
     for start in range(0, len(images), CHUNK):
         chunk = images[start : start + CHUNK]
-        padded = np.zeros((CHUNK, *images.shape[1:]), np.uint8)
-        padded[: len(chunk)] = chunk
-        activation = source.first(torch.from_numpy(padded))
+        activation = source.first(torch.from_numpy(padded(chunk)))
         vectors = {}
         for i, stage in enumerate(stages):
             activation = stage(activation)

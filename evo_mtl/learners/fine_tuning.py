@@ -68,8 +68,13 @@ def fine_tuning(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:
     rates at 8 epochs, then the best of them at 16. The first of equals is kept.
 
     Raises:
+        InputError: The trunk reads no images.
         CandidateError: No point of the grid gave finite weights.
     """
+    if trunk.kind == "vector":
+        raise InputError(
+            f"fine_tuning trains trunks of images; {trunk.name} reads {trunk.input.kind}s", data.name
+        )
     best: tuple[float, _Network, GridPoint] | None = None
     images = 0
     for point in read_grid(settings.grid):
