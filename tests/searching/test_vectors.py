@@ -16,6 +16,7 @@ from evo_mtl.engines.workbench import plan_from_json
 from evo_mtl.errors import ConfigError, InputError, TrunkError
 from evo_mtl.files import lock
 from evo_mtl.genome.space import read_space
+from evo_mtl.learners.comparison import Request, compute_row
 from evo_mtl.network.inputs import Vector
 from evo_mtl.run.config import RunConfig, make_config
 from evo_mtl.run.folder import RunFolder
@@ -310,3 +311,14 @@ def test_what_is_said_of_images_is_refused_in_a_space_of_rows(
     with pytest.raises(ConfigError) as caught:
         read_space(str(tmp_path / "space.yaml"))
     assert message in str(caught.value)
+
+
+def test_the_shipped_space_is_no_worse_than_ridge_on_the_numbers_of_digits(tmp_path: Path) -> None:
+    line = '{name: digits, source: "sklearn:digits_vectors", limit: 400}'
+    (tmp_path / "stream.yaml").write_text(f"name: digits\ntasks:\n  - {line}\n")
+    config = make_config(tmp_path / "stream.yaml", "vectors", overrides=("budget.generations=0",))
+    run_search(RunFolder(tmp_path / "run"), config, Options())
+    ridge = compute_row(Request("depth_ridge", config.stream.tasks[0], 0, 0, "vector", "random", ""))
+    assert evaluate(tmp_path / "run")["tasks"][0]["accuracy"] >= ridge["test"] - 0.01
+    with pytest.raises(InputError, match="reads vectors"):
+        compute_row(Request("fine_tuning", config.stream.tasks[0], 0, 0, "vector", "random", "1e-3x1"))
