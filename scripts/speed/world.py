@@ -62,8 +62,8 @@ class Place:
 def a_place(folder: Path, quick: bool) -> Place:
     """The trunk of the space ``small``, or a tiny random one."""
     store = ComponentStore(folder)
-    payload = write_root(TINY_TRUNK if quick else TRUNK, store)
-    return Place(folder, store, *read_root(payload))
+    root = read_root(write_root(TINY_TRUNK if quick else TRUNK, store))
+    return Place(folder, store, root.layout, root.facts)
 
 
 def a_task(folder: Path, name: str, num_images: int, size: int, num_classes: int = NUM_CLASSES) -> TaskConfig:
