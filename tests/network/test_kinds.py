@@ -16,6 +16,7 @@ from evo_mtl.testing.contracts.kinds import Example
 STAGES = [
     Example({"kind": "stage", "trunk": "mobilenetv2_035", "cut": "group", "index": 0}, (6, 3, 16, 16)),
     Example({"kind": "stage", "trunk": "vit_tiny_patch16_224", "cut": "half", "index": 1}, (6, 10, 192)),
+    Example({"kind": "stage", "trunk": "vector-2x8-5", "cut": "block", "index": 1}, (6, 5)),
 ]
 EXAMPLES = [*STAGES, *(one for name in KINDS if name != "stage" for one in contract.examples(name))]
 

@@ -46,6 +46,8 @@ from evo_mtl.network.pooling import Activation, main_tensor
 from evo_mtl.testing.genomes import a_space, trunk_facts
 
 ROWS, CHANNELS, FEATURES, CLASSES = 6, 8, 24, 4
+FORMS = {"conv": (ROWS, CHANNELS, 5, 5), "token": (ROWS, 9, CHANNELS), "vector": (ROWS, CHANNELS)}
+"""How activations may be laid out, and a batch of each."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,10 @@ def examples(kind: str) -> list[Example]:
     settings = {name: one.usual for name, one in facts.settings.items()}
     if facts.role == "adapter":
         place = {"kind": kind, "channels": CHANNELS, **settings}
-        conv = Example({**place, "form": "conv"}, (ROWS, CHANNELS, 5, 5))
-        return [conv, Example({**place, "form": "token"}, (ROWS, 9, CHANNELS))]
+        form = kind_named(kind).fields["form"]
+        return [
+            Example({**place, "form": name}, shape) for name, shape in FORMS.items() if form(name) is None
+        ]
     widths = (FEATURES,) if facts.listed else (FEATURES, 10)
     spec = head_kind(kind).describe(a_genome_with(kind), widths, CLASSES, 5)
     return [Example(spec, (ROWS, sum(widths)))]
