@@ -367,19 +367,35 @@ def test_a_table_in_markdown_has_the_same_number_of_cells_in_every_line() -> Non
         assert len({line.count("|") for line in block}) == 1
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPTS / "benchmark_search"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280)
+def script() -> ModuleType:
+    """scripts/benchmark_search as a module."""
+    loader = importlib.machinery.SourceFileLoader("benchmark_search", str(SCRIPTS / "benchmark_search"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("benchmark_search", loader))
+    loader.exec_module(module)
+    return module
 
 
-def test_the_command_does_what_is_asked_and_prints_tables_and_verdicts(tmp_path: Path) -> None:
+def run_here(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    return script().main([*arguments, "--processes", "1"]), capsys.readouterr().out
+
+
+def run_as_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    command = [sys.executable, str(SCRIPTS / "benchmark_search"), *arguments, "--processes", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("run", [run_here, pytest.param(run_as_command, marks=pytest.mark.slow)])
+def test_the_command_does_what_is_asked_and_prints_tables_and_verdicts(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     stream, space = write_stream(tmp_path, ("t0",)), write_space(tmp_path)
     common = ["--tasks", stream, "--out", tmp_path / "out", "--space", space, "--main", "mu2net"]
     options = ["--algorithms", "mu2net", "--baselines", "depth_ridge", "--seeds", "0", "--size", 32]
-    done = run(*common, *options, "--processes", 2, "--markdown")
-    assert done.returncode == 0, done.stderr
-    assert "| mu2net | 1 |" in done.stdout
-    assert "What was expected" in done.stdout
+    status, printed = run([str(one) for one in (*common, *options, "--markdown")], capsys)
+    assert status == 0
+    assert "| mu2net | 1 |" in printed
+    assert "What was expected" in printed
     rows = (tmp_path / "out" / "rows.jsonl").read_text().splitlines()
     assert {json.loads(line)["method"] for line in rows} == {"mu2net", "depth_ridge"}
 
@@ -397,9 +413,7 @@ def test_the_command_does_what_is_asked_and_prints_tables_and_verdicts(tmp_path:
 )
 def test_what_is_asked_wrongly_is_refused_by_option(wrong: tuple[str, str], tmp_path: Path) -> None:
     stream, space = write_stream(tmp_path, ("t0",)), write_space(tmp_path)
-    script = importlib.machinery.SourceFileLoader("benchmark_search", str(SCRIPTS / "benchmark_search"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("benchmark_search", script))
-    script.exec_module(module)
+    module = script()
     common = ["--tasks", str(stream), "--out", str(tmp_path), "--space", str(space), "--main", "mu2net"]
     options = module.parser().parse_args([*common, "--algorithms", "random", *wrong])
     with pytest.raises(InputError) as caught:
