@@ -73,11 +73,12 @@ def test_an_online_stream_is_refused_with_what_to_write(tmp_path: Path) -> None:
         make_config(stream, str(write_space(tmp_path)))
 
 
-def test_identity_is_what_may_not_change_and_tasks_and_versions_may(tmp_path: Path) -> None:
+def test_identity_is_what_may_not_change_and_tasks_the_space_and_versions_may(tmp_path: Path) -> None:
     made = config(tmp_path, "one")
     longer = config(tmp_path, "one", "three")
     older = made.model_copy(update={"versions": {"torch": "1.0"}, "stream_file": "/elsewhere"})
-    assert made.identity() == longer.identity() == older.identity()
+    shorter = config(tmp_path, "one", overrides=("budget.children=1",))
+    assert made.identity() == longer.identity() == older.identity() == shorter.identity()
     others = [
         config(tmp_path, "one", seed=1),
         made.model_copy(update={"threads": 2}),
