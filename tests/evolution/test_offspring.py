@@ -48,7 +48,7 @@ def opens(one: Evaluation) -> bool:
 def search(
     algorithm: str, recombination: float = 0.0, rates: str = "shared"
 ) -> tuple[World, tuple[Evaluation, ...]]:
-    budget = {"generations": GENERATIONS.get(algorithm, 40), "children": 10}
+    budget = {"generations": GENERATIONS.get(algorithm, 24), "children": 10}
     space = a_space(mutation={"recombination": recombination, "rates": rates}, budget=budget)
     world = a_world(space, archived(), seed=3)
     return world, played(world, algorithm)[1]
@@ -123,7 +123,7 @@ def test_a_joined_child_is_admitted_only_if_it_is_no_worse_than_the_better_paren
 def test_recombination_at_zero_changes_no_proposal() -> None:
     _, zero = search("mu2net", 0.0)
     plain = played(
-        a_world(a_space(budget={"generations": 40, "children": 10}), archived(), seed=3), "mu2net"
+        a_world(a_space(budget={"generations": 24, "children": 10}), archived(), seed=3), "mu2net"
     )[1]
     assert [one.candidate for one in plain] == [one.candidate for one in zero]
     assert all(one.candidate.mate is None for one in plain)
