@@ -136,7 +136,7 @@ def told(world: World, candidate: Candidate) -> Evaluation:
     """What becomes of a candidate here: a quality that follows from its genome; some fail, not the first."""
     cost = world.costs.cost(candidate.genome)
     number = int(candidate.genome.digest()[:8], 16) / 2**32
-    ok = number > 0.1 or candidate.id == "0/0"
+    ok = number > 0.1 or (candidate.generation, candidate.child) == (0, 0)
     score = fitness(number if ok else float("nan"), cost, world.costs.root(), world.space.objective)
     written = [f"stage:{i}" for i, gene in enumerate(candidate.genome.stages) if gene.open]
     written += [f"adapter:{gene.stage}" for gene in candidate.genome.adapters if gene.open]
