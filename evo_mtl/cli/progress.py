@@ -165,13 +165,15 @@ def started(event: TaskStarted) -> str:
     """A task's turn begins, in words."""
     return (
         f"{_place(event)}: {event.num_classes} classes, "
-        f"{event.num_train} training and {event.num_validation} validation images"
+        f"{event.num_train} training and {event.num_validation} validation examples"
     )
 
 
 def looked(event: Looked) -> str:
     """What cheap looks said, in words."""
-    text = f"{event.count} looks: ridge heads reach {event.quality:.4f}, best at {event.image_size} px"
+    text = f"{event.count} looks: ridge heads reach {event.quality:.4f}"
+    if event.image_size:
+        text += f", best at {event.image_size} px"
     if event.parent:
         text += f", more on the stages of {event.parent.task}"
     return f"{text}, from the journal" if event.replayed else f"{text}, {event.seconds:.1f} s"

@@ -42,7 +42,7 @@ def summary_text(found: dict[str, Any]) -> str:
     head = [
         "task",
         "classes",
-        "images",
+        "examples",
         "validation",
         "corrected",
         "stages",
@@ -63,7 +63,7 @@ def summary_text(found: dict[str, Any]) -> str:
             str(row["boundary"]),
             places(row["open_stages"]),
             row["head"] if row["paths"] == 1 else f"{row['head']} of {row['paths']}",
-            str(row["image_size"]),
+            str(row["image_size"] or "-"),
             short(row["added_parameters"]),
             f"{row['added_share']:.1%}",
             ", ".join(row["shared_with"]) or "-",

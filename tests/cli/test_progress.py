@@ -114,7 +114,7 @@ def test_the_log_has_a_line_a_generation_with_the_time_left() -> None:
     ):
         log.hear(event, lines.append)
     assert lines == [
-        "task 1/2 task0: 10 classes, 100 training and 0 validation images",
+        "task 1/2 task0: 10 classes, 100 training and 0 validation examples",
         "  generation 0/1: best 0.9000 (score 0.8000), 1 admitted, 5.0 s, about 0:30 left",
         "task 1/2 task0: archived after 0:12, validation 0.9000, 1.00k parameters added (10.0% of the trunk)",
     ]
