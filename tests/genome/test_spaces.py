@@ -14,10 +14,10 @@ from evo_mtl.genome.genome import illegality
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import (
-    KNOWN_HYPERPARAMETERS,
     SearchSpace,
     check_against_trunk,
     find_space,
+    known_hyperparameters,
     known_spaces,
     read_space,
     spaces_folder,
@@ -141,7 +141,7 @@ def test_every_key_of_a_space_is_written_and_every_hyperparameter_of_a_genome() 
     assert (written["trunk"]["dtype"], written["looks"]) == ("float32", None)
     assert written["objective"].keys() == {"size_factor", "compute_factor", "root_shares", "keep_front"}
     genome = seed_genome(space.seeds[0], space, trunk_facts())
-    assert dict(genome.hyperparameters).keys() == KNOWN_HYPERPARAMETERS.keys()
+    assert dict(genome.hyperparameters).keys() == known_hyperparameters().keys()
 
 
 def test_no_more_than_eight_other_routes_are_ever_looked_at() -> None:

@@ -101,8 +101,8 @@ class Forgetful(PatchFamily):
         return trunk
 
 
-def test_the_contract_finds_weights_that_change(entered: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(TRUNKS._parts, "patches", Forgetful())
+def test_the_contract_finds_weights_that_change(entered: None) -> None:
+    TRUNKS._parts["patches"] = Forgetful()
     with pytest.raises(AssertionError):
         trunks.check_its_weights_are_the_same_each_time(trunks.Case("patches"))
 
