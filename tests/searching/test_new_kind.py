@@ -17,7 +17,6 @@ from torch import nn
 
 import evo_mtl
 from evo_mtl.genome.kinds import KINDS, KindFacts
-from evo_mtl.network.kinds import kind as kinds
 from evo_mtl.network.kinds.fields import CHANNELS, one_of
 from evo_mtl.network.kinds.kind import Kind, Spec, Work
 from evo_mtl.network.pooling import Activation, main_tensor, with_main
@@ -76,7 +75,6 @@ WHOLE = KIND
 def refusals(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> set[str]:
     """Names of the checks that a changed kind does not pass."""
     monkeypatch.setitem(globals(), "KIND", replace(WHOLE, **changes))
-    kinds._outline.cache_clear()
     failed = set()
     for check in contract.CHECKS:
         try:
@@ -117,7 +115,6 @@ def test_the_contract_finds_what_a_kind_does_not_keep(entered: None, monkeypatch
 
     found = refusals(monkeypatch, make=forgetful)
     assert found == {"training_changes_what_it_says_and_nothing_else", "it_does_not_mix_rows"}
-    kinds._outline.cache_clear()
 
 
 def test_it_is_searched_with_told_of_and_answers(entered: None, tmp_path: Path) -> None:

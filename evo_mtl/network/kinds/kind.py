@@ -139,7 +139,7 @@ def counted(spec: Spec, shape: Shape) -> Work:
     return Work(work_in([outline(spec)], torch.zeros(shape, device="meta"))[0].multiply_adds)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
     """A kind of component.
 
@@ -251,7 +251,7 @@ def check(spec: Spec, shapes: Mapping[str, Sequence[int]]) -> None:
 
 def outline(spec: Spec) -> nn.Module:
     """A module of a spec's shape without storage; shared, to be left as it is."""
-    return _outline(_text(spec))
+    return _outline(kind_named(spec["kind"]), _text(spec))
 
 
 def _text(spec: Spec) -> bytes:
@@ -260,13 +260,13 @@ def _text(spec: Spec) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _outline(text: bytes) -> nn.Module:
-    return _made(json.loads(text))
+def _outline(kind: Kind, text: bytes) -> nn.Module:
+    return _made(kind, json.loads(text))
 
 
-def _made(spec: Spec) -> nn.Module:
+def _made(kind: Kind, spec: Spec) -> nn.Module:
     with torch.device("meta"):
-        return described(kind_named(spec["kind"]).make(spec), spec)
+        return described(kind.make(spec), spec)
 
 
 def build(spec: Spec) -> nn.Module:
@@ -274,7 +274,7 @@ def build(spec: Spec) -> nn.Module:
     kind = kind_named(spec["kind"])
     if kind.filled is not None:
         return described(kind.filled(spec), spec)
-    module = _made(spec).to_empty(device="cpu")
+    module = _made(kind, spec).to_empty(device="cpu")
     kind.complete(module)
     return module
 
@@ -304,13 +304,12 @@ def parameters_of(spec: Spec) -> int:
 
 def work_of(spec: Spec, shape: Shape) -> Work:
     """Multiply-adds of a component for one example of some shape ``(1, ...)``."""
-    return _work(_text(spec), shape)
+    return _work(kind_named(spec["kind"]), _text(spec), shape)
 
 
 @lru_cache(maxsize=4096)
-def _work(text: bytes, shape: Shape) -> Work:
-    spec = json.loads(text)
-    return kind_named(spec["kind"]).work(spec, shape)
+def _work(kind: Kind, text: bytes, shape: Shape) -> Work:
+    return kind.work(json.loads(text), shape)
 
 
 def open_for_training(module: nn.Module) -> list[Group]:
