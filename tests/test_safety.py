@@ -31,6 +31,8 @@ FORBIDDEN_CALLS = (
     "random.seed",
     "torch.hub.load",
 )
+MOVES_GLOBAL_GENERATORS = "testing/contracts/algorithms.py"
+"""The contract that nobody else does has to, to see it."""
 OWN_GENERATORS = (
     "np.random.default_rng",
     "np.random.Generator",
@@ -45,6 +47,10 @@ def calls() -> Iterator[tuple[str, str, ast.Call]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 yield file, ast.unparse(node.func), node
+
+
+def moves_generators(file: str) -> bool:
+    return file.endswith(MOVES_GLOBAL_GENERATORS)
 
 
 def keyword(call: ast.Call, name: str) -> object:
@@ -71,7 +77,8 @@ def test_nothing_that_unpickles_is_imported_and_of_pickle_only_an_error_is_named
 
 @pytest.mark.parametrize("name", FORBIDDEN_CALLS)
 def test_a_call_that_could_run_foreign_code_or_move_global_state_is_not_made(name: str) -> None:
-    assert [file for file, called, _ in calls() if called == name] == []
+    found = [file for file, called, _ in calls() if called == name]
+    assert [file for file in found if not (name.endswith("random.seed") and moves_generators(file))] == []
 
 
 def test_torch_loads_weights_only() -> None:
@@ -94,10 +101,13 @@ def test_no_draw_comes_from_a_global_generator() -> None:
     drawn = [
         (file, name)
         for file, name, call in calls()
-        if (name.startswith("np.random.") and not name.startswith(OWN_GENERATORS))
-        or name.startswith("random.")
-        or name == "torch.manual_seed"
-        or (name in ("torch.rand", "torch.randn", "torch.randint") and not has_generator(call))
+        if not moves_generators(file)
+        and (
+            (name.startswith("np.random.") and not name.startswith(OWN_GENERATORS))
+            or name.startswith("random.")
+            or name == "torch.manual_seed"
+            or (name in ("torch.rand", "torch.randn", "torch.randint") and not has_generator(call))
+        )
     ]
     assert drawn == []
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from evo_mtl.engines.choice import engines, make_engine
 from evo_mtl.engines.jobs import Job, pass_job, trial_job
 from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine, _Worker
 from evo_mtl.engines.workbench import BenchPlan, plan_from_json
@@ -47,15 +48,19 @@ def alone(tried: Sequence[Candidate]) -> list[Job]:
     return [trial_job([candidate]) for candidate in tried]
 
 
+@pytest.fixture(scope="module", params=list(engines))
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Every registered engine in turn, with one worker; and several processes."""
+    made = make_engine(request.param, 2 if request.param == "local" else 1)
+    yield made
+    made.close()
+
+
 @pytest.mark.parametrize("check", contract.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", ["serial", "process"])
-def test_an_engine_keeps_the_contract(
-    name: str,
-    check: Callable[[Engine, contract.Work], None],
-    given: contract.Work,
-    workers: ProcessEngine,
+def test_every_registered_engine_keeps_the_contract(
+    engine: Engine, check: Callable[[Engine, contract.Work], None], given: contract.Work
 ) -> None:
-    check(SerialEngine() if name == "serial" else workers, given)
+    check(engine, given)
 
 
 @pytest.mark.parametrize("make", [SerialEngine, lambda: ProcessEngine(1)], ids=["serial", "process"])
