@@ -15,7 +15,7 @@ from evo_mtl.genome.genome import Genome
 from evo_mtl.plain import plain, restore
 from evo_mtl.training.cross_validation import try_pooled
 from evo_mtl.training.looks import describe, do_look
-from evo_mtl.training.passes import Pass, do_pass
+from evo_mtl.training.sweeps import Sweep, do_sweep
 from evo_mtl.training.trial import Bench, forgiving_memory, try_group
 
 Job = Mapping[str, Any]
@@ -37,10 +37,10 @@ def trial_job(
     return job if copies is None else {**job, "copies": copies_for(candidates, copies)}
 
 
-def pass_job(one: Pass, candidates: Sequence[Candidate]) -> Job:
-    """A pass of one set of pixels through frozen stages; its candidates are named by index. Gives nothing."""
+def sweep_job(one: Sweep, candidates: Sequence[Candidate]) -> Job:
+    """A sweep of one set of pixels through frozen stages; its candidates are named by index. Gives nothing."""
     read = [plain(candidates[place]) for place in one.places]
-    return {"kind": "pass", "view": one.view, "share": one.share, "candidates": read}
+    return {"kind": "sweep", "view": one.view, "share": one.share, "candidates": read}
 
 
 def look_job(request: LookRequest, max_images: int) -> Job:
@@ -71,10 +71,10 @@ def _trial(job: Job, bench: Bench) -> Any:
     return [plain(outcome) for outcome in outcomes]
 
 
-def _pass(job: Job, bench: Bench) -> Any:
-    # A pass that fails does not end a search: the trials that need it will say what is wrong.
+def _sweep(job: Job, bench: Bench) -> Any:
+    # A sweep that fails does not end a search: the trials that need it will say what is wrong.
     with contextlib.suppress(CandidateError), forgiving_memory():
-        do_pass(_candidates(job), job["view"], job["share"], bench)
+        do_sweep(_candidates(job), job["view"], job["share"], bench)
 
 
 def _look(job: Job, bench: Bench) -> Any:
@@ -95,5 +95,5 @@ def _candidates(job: Job) -> list[Candidate]:
 
 
 _WORK: Mapping[str, Callable[[Job, Bench], Any]] = MappingProxyType(
-    {"trial": _trial, "pass": _pass, "look": _look, "describe": _describe}
+    {"trial": _trial, "sweep": _sweep, "look": _look, "describe": _describe}
 )

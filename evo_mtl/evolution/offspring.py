@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 
 from evo_mtl.evolution.candidate import CHILD, JOINED, Candidate, ParentName
-from evo_mtl.evolution.multipath import multipath_child
+from evo_mtl.evolution.path_children import multipath_child
 from evo_mtl.evolution.population import Founder, Parent, Population, inherited, name
 from evo_mtl.evolution.turn import MAX_REDRAWS, World
 from evo_mtl.genome.genome import Genome, Value, essence
-from evo_mtl.genome.multipath import with_values
 from evo_mtl.genome.mutation import mutate, step_data
+from evo_mtl.genome.paths import with_values
 from evo_mtl.genome.recombination import recombine
 from evo_mtl.seeding import generator
 

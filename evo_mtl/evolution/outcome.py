@@ -69,7 +69,7 @@ def rejected(reason: str) -> Status:
 
 @dataclass(frozen=True)
 class Right:
-    """Which images were answered rightly at each validation; :mod:`evo_mtl.evolution.luck` packs and unpacks it.
+    """Which images were answered rightly at each validation; :mod:`evo_mtl.evolution.optimism` packs and unpacks it.
 
     Attributes:
         images: How many.

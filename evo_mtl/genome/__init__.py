@@ -5,6 +5,6 @@
 * ``rates`` - how likely each mutation is
 * ``mutation`` - from a parent to a child
 * ``recombination`` - two routes joined
-* ``multipath`` - routes of several paths
+* ``paths`` - routes of several paths
 * ``sampling`` - seed candidates and independent draws
 """

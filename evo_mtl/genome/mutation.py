@@ -12,7 +12,7 @@ import numpy as np
 
 from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, StageGene, TapGene, Value
 from evo_mtl.genome.kinds import Values, facts_of
-from evo_mtl.genome.multipath import drop_path, held
+from evo_mtl.genome.paths import drop_path, held
 from evo_mtl.genome.rates import MU, Decide, Learned, evenly, step
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS, OrderedList, SearchSpace, TrunkFacts
 

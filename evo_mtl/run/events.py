@@ -18,7 +18,7 @@ from evo_mtl.archive.journal import Event, read_journal
 from evo_mtl.errors import CorruptionError
 from evo_mtl.evolution.candidate import Cost, Evaluation, OfTask, OfTurn, Visit
 from evo_mtl.evolution.looks import Look
-from evo_mtl.evolution.luck import Corrected
+from evo_mtl.evolution.optimism import Corrected
 from evo_mtl.evolution.outcome import Pooled, Temperature
 from evo_mtl.genome.checks import CheckedGenome
 from evo_mtl.network.layout import TrunkLayout

@@ -6,5 +6,5 @@
 * ``trials`` - a turn's jobs; ``first_looks`` - the first of them; ``usage`` - who uses which component
 * ``founders`` - routes of other tasks as parents; ``incumbent`` - a task's own route, where a later pass begins
 * ``offers`` - routes through newer components; ``front`` - routes kept beside the archived one
-* ``luck`` - how much the best one's quality flatters
+* ``correction`` - how much the best one's quality flatters
 """

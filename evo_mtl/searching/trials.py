@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evo_mtl.archive.timings import append_timing
-from evo_mtl.engines.jobs import Job, describe_job, look_job, pass_job, trial_job
+from evo_mtl.engines.jobs import Job, describe_job, look_job, sweep_job, trial_job
 from evo_mtl.engines.local import MAX_ATTEMPTS, Engine
 from evo_mtl.engines.workbench import BenchPlan
 from evo_mtl.evolution.candidate import Candidate
@@ -18,7 +18,7 @@ from evo_mtl.evolution.rejection import Bars
 from evo_mtl.genome.genome import Genome
 from evo_mtl.plain import restore
 from evo_mtl.training.groups import stackable
-from evo_mtl.training.passes import planned_passes
+from evo_mtl.training.sweeps import planned_sweeps
 
 Told = Callable[[Candidate, float], None]
 """Hears a candidate that was tried, and the seconds it took."""
@@ -80,8 +80,8 @@ class Trials:
             copies: Where candidates are cross-validated, of components that the task has trained.
         """
         bars = bars or [()] * len(candidates)
-        passes = [pass_job(one, candidates) for one in planned_passes(candidates)]
-        self._do(passes, lambda place: {"view": passes[place]["view"]})
+        sweeps = [sweep_job(one, candidates) for one in planned_sweeps(candidates)]
+        self._do(sweeps, lambda place: {"view": sweeps[place]["view"]})
 
         grouped: Sequence[tuple[int, ...]]
         if self._plan.folds:  # one by one: each is several fits already

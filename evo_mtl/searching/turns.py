@@ -36,11 +36,11 @@ from evo_mtl.run.events import (
     Looked,
     Stopped,
 )
+from evo_mtl.searching.correction import corrected
 from evo_mtl.searching.first_looks import first_looks
 from evo_mtl.searching.front import told, told_front, way
 from evo_mtl.searching.ground import Ground
 from evo_mtl.searching.incumbent import incumbent
-from evo_mtl.searching.luck import corrected
 from evo_mtl.searching.trials import Trials
 from evo_mtl.searching.usage import in_use, trained_before, written
 from evo_mtl.seeding import generator

@@ -1,7 +1,7 @@
 """Training, solving and scoring candidates.
 
 * ``images`` - a task's pixels by size and view
-* ``kept`` - activations of frozen stages, made in one pass for all who read them; ``passes`` - a generation's
+* ``kept`` - activations of frozen stages, made in one sweep for all who read them; ``sweeps`` - a generation's
 * ``inputs``, ``open_part`` - what a candidate is run from, and what of it is open
 * ``descent`` - batches and steps of gradient descent; ``optimizers`` - what a step does
 * ``fit`` - a candidate or several, trained and validated; ``stacked``, ``groups`` - those together

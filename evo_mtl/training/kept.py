@@ -99,11 +99,11 @@ def frontier(
         cache: Where activations are kept.
     """
     places = [i for i in route.frontier if i != INPUT]
-    found = frozen_pass([route], [places], images, data_key, shared, cache, cache.max_bytes // 2)
+    found = frozen_sweep([route], [places], images, data_key, shared, cache, cache.max_bytes // 2)
     return Frontier(route, images, found[0], shared)
 
 
-def frozen_pass(
+def frozen_sweep(
     routes: Sequence[Route],
     wanted: Sequence[Sequence[int]],
     images: np.ndarray,
@@ -112,9 +112,9 @@ def frozen_pass(
     cache: ArrayCache,
     max_bytes: int,
 ) -> list[dict[int, list[np.ndarray]]]:
-    """Frozen nodes' outputs over all images: found where they are kept, the others made in one pass and kept.
+    """Frozen nodes' outputs over all images: found where they are kept, the others made in one sweep and kept.
 
-    A node that several routes share is run once, and the pass starts from the deepest activations that
+    A node that several routes share is run once, and the sweep starts from the deepest activations that
     are kept already.
 
     Args:
@@ -124,7 +124,7 @@ def frozen_pass(
         data_key: Names that array.
         shared: Runs the nodes.
         cache: Where arrays are kept.
-        max_bytes: What this pass may keep; the smallest arrays go first, the others are left out.
+        max_bytes: What this sweep may keep; the smallest arrays go first, the others are left out.
 
     Returns:
         For each route, place to arrays ``(N, ...)`` (two for an activation that is a pair).
@@ -165,7 +165,7 @@ def frozen_pass(
 
 @dataclass(frozen=True)
 class _Pass:
-    """One pass over the images, chunk by chunk."""
+    """One sweep over the images, chunk by chunk."""
 
     routes: Sequence[Route]
     keys: Sequence[tuple[str, ...]]

@@ -15,7 +15,7 @@ from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import Route
 from evo_mtl.seeding import generator
 from evo_mtl.training import metrics
-from evo_mtl.training.kept import frozen_pass
+from evo_mtl.training.kept import frozen_sweep
 from evo_mtl.training.trial import Bench
 
 
@@ -87,5 +87,5 @@ def _taps(route: Route, key: str, pixels: np.ndarray, bench: Bench) -> list[np.n
     places = list(route.nodes[-2].inputs)
     with bench.spent.on("frozen"):
         cache = bench.cache
-        [found] = frozen_pass([route], [places], pixels, key, bench.shared, cache, cache.max_bytes // 4)
+        [found] = frozen_sweep([route], [places], pixels, key, bench.shared, cache, cache.max_bytes // 4)
     return [np.asarray(found[i][0], dtype=np.float64) for i in places]

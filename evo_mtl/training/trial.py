@@ -16,7 +16,7 @@ import torch
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate
-from evo_mtl.evolution.luck import pack
+from evo_mtl.evolution.optimism import pack
 from evo_mtl.evolution.outcome import OK, Notes, Outcome, failed, rejected
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.assembly import assemble

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from evo_mtl.engines.choice import engines, make_engine
-from evo_mtl.engines.jobs import Job, pass_job, trial_job
+from evo_mtl.engines.jobs import Job, sweep_job, trial_job
 from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine, _Worker
 from evo_mtl.engines.workbench import BenchPlan, plan_from_json
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.testing.contracts import engines as contract
-from evo_mtl.training.passes import planned_passes
+from evo_mtl.training.sweeps import planned_sweeps
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +107,8 @@ def test_a_generation_finds_every_frontier_that_its_passes_have_made(
     plan, tried = world
     fresh = replace(plan, cache=str(tmp_path / "cache"))
     engine = SerialEngine()
-    passes = planned_passes(tried[:2])
-    engine.run(fresh, [pass_job(one, tried) for one in passes], silent)
+    passes = planned_sweeps(tried[:2])
+    engine.run(fresh, [sweep_job(one, tried) for one in passes], silent)
     made = sorted((tmp_path / "cache").rglob("*.npy"))
     without = SerialEngine().run(plan, alone(tried[:2]), silent)
     assert engine.run(fresh, alone(tried[:2]), silent) == without

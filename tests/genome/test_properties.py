@@ -23,8 +23,8 @@ from evo_mtl.genome.genome import (
     settle,
 )
 from evo_mtl.genome.kinds import listed_kinds
-from evo_mtl.genome.multipath import drop_path, with_paths
 from evo_mtl.genome.mutation import mutate, step_data
+from evo_mtl.genome.paths import drop_path, with_paths
 from evo_mtl.genome.recombination import recombine
 from evo_mtl.genome.sampling import on_line, random_genome, seed_genome
 from evo_mtl.genome.space import SearchSpace, TrunkFacts, check_against_trunk

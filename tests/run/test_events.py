@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evo_mtl.evolution.candidate import Cost, Evaluation, OfTask, OfTurn
 from evo_mtl.evolution.looks import Look
-from evo_mtl.evolution.luck import Corrected
+from evo_mtl.evolution.optimism import Corrected
 from evo_mtl.evolution.outcome import Ended, Notes, Pooled, Right, Status
 from evo_mtl.files import canonical_json
 from evo_mtl.plain import restore

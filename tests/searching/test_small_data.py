@@ -12,7 +12,7 @@ from evo_mtl.cli.show import details_text
 from evo_mtl.errors import ConfigError
 from evo_mtl.evolution.candidate import Evaluation, OfTurn
 from evo_mtl.evolution.copies import known_copies
-from evo_mtl.evolution.luck import unpack
+from evo_mtl.evolution.optimism import unpack
 from evo_mtl.run.events import Found, Generation
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.searching import turns

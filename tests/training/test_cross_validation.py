@@ -12,7 +12,7 @@ import torch
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import CHILD, Candidate, Cost, Evaluation, OfTurn
 from evo_mtl.evolution.copies import copies_for, copy_of, known_copies
-from evo_mtl.evolution.luck import unpack
+from evo_mtl.evolution.optimism import unpack
 from evo_mtl.evolution.outcome import OK, Notes, Outcome, failed
 from evo_mtl.genome.genome import Genome, PathGene, TapGene, settle
 from evo_mtl.network.components import load_module

@@ -14,7 +14,7 @@ from evo_mtl.network.pooling import main_tensor
 from evo_mtl.network.route import INPUT, Route
 from evo_mtl.testing.worlds import a_trunk, coloured, shared_routes
 from evo_mtl.training.arrays import ArrayCache
-from evo_mtl.training.kept import Frontier, frontier, frozen_pass
+from evo_mtl.training.kept import Frontier, frontier, frozen_sweep
 from tests.training.worlds import Workshop
 
 IMAGES = coloured(100, 3, seed=4, size=32)[0]
@@ -127,7 +127,7 @@ def test_activations_in_bfloat16_take_half_the_bytes(tmp_path: Path, workshop: W
         genome = which.genome(5, 3)
         route = assemble(genome, which.layout)
         whole = [i for i in route.frontier if route.nodes[i].operation == "stage"]
-        found = frozen_pass(
+        found = frozen_sweep(
             [route],
             [whole],
             IMAGES,
@@ -151,7 +151,7 @@ def test_arrays_on_the_device_give_the_same_rows_as_far_as_they_fit(
     shared = shared_routes(workshop.store, workshop.layout)
     places = [i for i in route.frontier if i != INPUT]
     cache = ArrayCache(tmp_path / "cache", 2**30)
-    arrays = frozen_pass([route], [places], IMAGES, "data", shared, cache, 2**30)[0]
+    arrays = frozen_sweep([route], [places], IMAGES, "data", shared, cache, 2**30)[0]
     total = sum(array.nbytes for kept in arrays.values() for array in kept)
     plain = Frontier(route, IMAGES, arrays, shared, device_bytes=0)
     moved = Frontier(route, IMAGES, arrays, shared, device_bytes=int(share * total))

@@ -11,7 +11,7 @@ import torch
 
 from evo_mtl.evolution.outcome import Outcome
 from evo_mtl.genome.genome import Genome, PathGene, TapGene, path_of, settle
-from evo_mtl.genome.multipath import with_paths
+from evo_mtl.genome.paths import with_paths
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import load_module
 from evo_mtl.network.cost import adapter_parameters, line_multiply_adds, stage_parameters

@@ -23,8 +23,8 @@ from evo_mtl.genome.genome import (
     path_of,
     settle,
 )
-from evo_mtl.genome.multipath import with_paths, with_values
 from evo_mtl.genome.mutation import mutate
+from evo_mtl.genome.paths import with_paths, with_values
 from evo_mtl.genome.recombination import recombine
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.plain import plain, restore

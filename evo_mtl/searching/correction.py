@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evo_mtl.evolution.candidate import turn_address
-from evo_mtl.evolution.luck import Corrected, corrected_quality
+from evo_mtl.evolution.optimism import Corrected, corrected_quality
 from evo_mtl.evolution.population import Population
 from evo_mtl.searching.ground import Ground
 from evo_mtl.seeding import generator

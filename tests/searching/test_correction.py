@@ -13,7 +13,7 @@ import pytest
 from evo_mtl.answering.evaluation import evaluate
 from evo_mtl.cli.evaluate import evaluation_text
 from evo_mtl.cli.show import details_text, summary_text
-from evo_mtl.evolution.luck import corrected_quality, unpack
+from evo_mtl.evolution.optimism import corrected_quality, unpack
 from evo_mtl.plain import plain
 from evo_mtl.run.events import Found, Generation, history
 from evo_mtl.run.folder import open_run

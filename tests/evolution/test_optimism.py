@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evo_mtl.evolution.candidate import DRAW, Candidate, Cost, Evaluation
-from evo_mtl.evolution.luck import corrected_quality, judged_outside, pack, unpack
+from evo_mtl.evolution.optimism import corrected_quality, judged_outside, pack, unpack
 from evo_mtl.evolution.outcome import OK, Notes, Status, failed
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import Objective
@@ -149,5 +149,5 @@ def test_a_large_choice_is_drawn_in_blocks_with_the_same_result(monkeypatch: pyt
         return judged_outside(right, np.ones(6), np.arange(200) % 3, np.random.default_rng(2), 30)
 
     whole = found()
-    monkeypatch.setattr("evo_mtl.evolution.luck.NUMBERS_AT_ONCE", 700)
+    monkeypatch.setattr("evo_mtl.evolution.optimism.NUMBERS_AT_ONCE", 700)
     assert np.array_equal(found(), whole)

@@ -15,7 +15,7 @@ from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.space import DATA_HYPERPARAMETERS
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.route import INPUT
-from evo_mtl.training.kept import frozen_pass
+from evo_mtl.training.kept import frozen_sweep
 from evo_mtl.training.trial import Bench
 
 VALIDATION = -1
@@ -23,7 +23,7 @@ VALIDATION = -1
 
 
 @dataclass(frozen=True)
-class Pass:
+class Sweep:
     """One set of pixels, and who reads it.
 
     Attributes:
@@ -38,15 +38,15 @@ class Pass:
     share: float
 
 
-def planned_passes(candidates: Sequence[Candidate]) -> tuple[Pass, ...]:
-    """The passes that a generation needs, the largest first; a function of the genomes alone."""
+def planned_sweeps(candidates: Sequence[Candidate]) -> tuple[Sweep, ...]:
+    """The sweeps that a generation needs, the largest first; a function of the genomes alone."""
     readers: dict[tuple[object, ...], list[int]] = {}
     for place, candidate in enumerate(candidates):
         genome = candidate.genome
         views = genome.views if genome.head.trained else 1
         for view in (VALIDATION, *range(views)):
             readers.setdefault((view, *_pixels(genome, view)), []).append(place)
-    found = [Pass(int(str(key[0])), tuple(places), 1 / len(readers)) for key, places in readers.items()]
+    found = [Sweep(int(str(key[0])), tuple(places), 1 / len(readers)) for key, places in readers.items()]
     return tuple(sorted(found, key=lambda one: (one.view == VALIDATION, -len(one.places), one.view)))
 
 
@@ -57,7 +57,7 @@ def _pixels(genome: Genome, view: int) -> tuple[object, ...]:
     return tuple(genome[name] for name in DATA_HYPERPARAMETERS if name != "views")
 
 
-def do_pass(candidates: Sequence[Candidate], view: int, share: float, bench: Bench) -> None:
+def do_sweep(candidates: Sequence[Candidate], view: int, share: float, bench: Bench) -> None:
     """Computes and keeps the frontiers of some candidates over one set of pixels."""
     genome = candidates[0].genome
     key, pixels = bench.images.validation(genome) if view == VALIDATION else bench.images.train(genome, view)
@@ -66,4 +66,4 @@ def do_pass(candidates: Sequence[Candidate], view: int, share: float, bench: Ben
     max_bytes = int(bench.cache.max_bytes * share)
     if bench.keeping and max_bytes and any(wanted):
         with bench.spent.on("frozen"):
-            frozen_pass(routes, wanted, pixels, key, bench.shared, bench.cache, max_bytes)
+            frozen_sweep(routes, wanted, pixels, key, bench.shared, bench.cache, max_bytes)

@@ -12,8 +12,8 @@ from evo_mtl.evolution.parents import decay_walk
 from evo_mtl.evolution.population import Parent, Population, inherited, name
 from evo_mtl.evolution.turn import World
 from evo_mtl.genome.genome import Genome, Value, path_of
-from evo_mtl.genome.multipath import with_paths, with_values
 from evo_mtl.genome.mutation import mutate
+from evo_mtl.genome.paths import with_paths, with_values
 from evo_mtl.seeding import generator
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evo_mtl.evolution.candidate import CHILD, MULTIPATH, Candidate, OfTask
-from evo_mtl.evolution.multipath import multipath_child
+from evo_mtl.evolution.path_children import multipath_child
 from evo_mtl.evolution.population import Founder, Population, settled
 from evo_mtl.evolution.turn import World
 from evo_mtl.genome.genome import Genome, HeadGene, StageGene, as_founder, illegality, path_of
