@@ -128,7 +128,7 @@ def test_a_budget_in_seconds_ends_a_turn_at_a_generation_and_the_journal_says_so
     rows = carried_out(what, seconds=1e-9)
     assert [row["candidates"] for row in rows] == [2, 2]
     events = read_journal(what.folder / "runs" / "mu2net_s-s0" / "journal.jsonl")
-    stops = [(e.task, e.number) for e in events if e.kind == "clock"]
+    stops = [(e.payload["task"], e.payload["number"]) for e in events if e.kind == "clock"]
     assert stops == [("t0", 1), ("t01", 1)]
 
 

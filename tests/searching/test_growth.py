@@ -17,6 +17,7 @@ from evo_mtl.archive import journal as journal_module
 from evo_mtl.archive import lines as lines_module
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import ConfigError, RunError
+from evo_mtl.evolution.candidate import OfTask
 from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.snapshot import snapshot_path
@@ -228,7 +229,7 @@ def test_a_founder_is_read_when_its_genome_is_asked_for(grown: Path, monkeypatch
     state = open_run(grown / "run")[2]
     lines = counted(monkeypatch, lines_module, "parse_line")
     founder = ArchivedFounder("t004", state.routes["t004"])
-    assert (founder.id, lines) == ("task:t004", [])
+    assert (founder.id, lines) == (OfTask("t004"), [])
     assert founder.genome is founder.genome
     assert founder.genome.head.component is None
     assert len(lines) == 1
