@@ -13,8 +13,9 @@ from evo_mtl.answering.model import Model, load
 from evo_mtl.errors import InputError
 from evo_mtl.run.config import make_config
 from evo_mtl.run.folder import RunFolder, default_folder, reopen
+from evo_mtl.run.options import Options
 from evo_mtl.run.progress import Progress, silent
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.searching.runner import run_search
 from evo_mtl.telling.summary import summarize
 
 
@@ -103,7 +104,14 @@ def search(
         passes=passes,
     )
     folder = default_folder(config, algorithm) if run is None else RunFolder(Path(run).expanduser())
-    options = _options(workers, engine, cache, minutes, optuna_storage=optuna_storage, trust_python=True)
+    options = Options(
+        workers=workers,
+        engine=engine,
+        cache=None if cache is None else Path(cache),
+        minutes=minutes,
+        optuna_storage=optuna_storage,
+        trust_python=True,
+    )
     run_search(folder, config, options, progress)
     return Run(folder.path, trust_python=True)
 
@@ -142,7 +150,15 @@ def resume(
     """
     _at_least(1, workers=workers, passes=passes)
     folder, config, _ = reopen(Path(run), passes)
-    options = _options(workers, engine, cache, minutes, research, optuna_storage, trust_python)
+    options = Options(
+        workers=workers,
+        engine=engine,
+        cache=None if cache is None else Path(cache),
+        minutes=minutes,
+        research=research,
+        optuna_storage=optuna_storage,
+        trust_python=trust_python,
+    )
     run_search(folder, config, options, progress)
     return Run(folder.path, trust_python)
 
@@ -152,23 +168,3 @@ def _at_least(least: int, **numbers: object) -> None:
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < least:
             raise InputError(f"expected a whole number of at least {least}, met {number!r}", name)
-
-
-def _options(
-    workers: int,
-    engine: str,
-    cache: str | Path | None,
-    minutes: float | None,
-    research: bool = False,
-    optuna_storage: str | None = None,
-    trust_python: bool = False,
-) -> Options:
-    return Options(
-        workers=workers,
-        engine=engine,
-        cache=None if cache is None else Path(cache).expanduser(),
-        minutes=minutes,
-        research=research,
-        optuna_storage=optuna_storage,
-        trust_python=trust_python,
-    )

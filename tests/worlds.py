@@ -8,9 +8,10 @@ from typing import TypeVar
 from evo_mtl.run.config import RunConfig, make_config
 from evo_mtl.run.events import Happened, history
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.options import Options
 from evo_mtl.run.progress import Progress, silent
 from evo_mtl.run.state import ArchiveState
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.searching.runner import run_search
 from evo_mtl.testing.worlds import write_space, write_stream
 
 E = TypeVar("E", bound=Happened)

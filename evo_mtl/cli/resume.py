@@ -42,11 +42,17 @@ def resume(
     finished = all(state.passes.get(task.name, 0) >= config.passes for task in config.stream.tasks)
     with resumable(folder.path):
         from evo_mtl.cli.carry_out import carry_out
+        from evo_mtl.run.options import Options
 
-        carry_out(
-            *(folder, config, workers, engine, cache, minutes, research, optuna_storage, quiet),
+        asked = Options(
+            workers=workers,
+            engine=engine,
+            cache=cache,
+            minutes=minutes,
+            research=research,
+            optuna_storage=optuna_storage,
             trust_python=trust_python,
-            json=json,
         )
+        carry_out(folder, config, asked, quiet, json)
     if finished and not research and not quiet:
         say(f"{folder.path}: the run is finished; there was nothing to do", file=sys.stderr)

@@ -78,12 +78,18 @@ def search(
             show_json(found) if json else say(estimate_text(found))
             return
         from evo_mtl.cli.carry_out import carry_out
+        from evo_mtl.run.options import Options
 
-        carry_out(
-            *(folder, config, workers, engine, cache, minutes, research, optuna_storage, quiet),
+        asked = Options(
+            workers=workers,
+            engine=engine,
+            cache=cache,
+            minutes=minutes,
+            research=research,
+            optuna_storage=optuna_storage,
             trust_python=True,  # the stream file was handed in
-            json=json,
         )
+        carry_out(folder, config, asked, quiet, json)
 
 
 def estimate_text(found: dict[str, Any]) -> str:

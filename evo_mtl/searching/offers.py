@@ -34,11 +34,11 @@ from evo_mtl.run import progress as tell
 from evo_mtl.run.asked import check_finished, check_level, with_data
 from evo_mtl.run.events import Answer, Offered, Proof
 from evo_mtl.run.folder import reopen
+from evo_mtl.run.options import CACHE_BYTES
 from evo_mtl.run.snapshot import Archive
 from evo_mtl.searching.checks import check_places
 from evo_mtl.searching.ground import Ground
 from evo_mtl.searching.incumbent import incumbent
-from evo_mtl.searching.runner import CACHE_BYTES
 from evo_mtl.searching.trials import Trials
 from evo_mtl.searching.turns import evaluated, found_route
 from evo_mtl.searching.usage import in_use

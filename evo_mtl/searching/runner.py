@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 from evo_mtl.engines.choice import engines, make_engine
 from evo_mtl.errors import InputError
@@ -13,6 +12,7 @@ from evo_mtl.files import lock, make_folder, remove_temporaries
 from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.options import Options
 from evo_mtl.run.snapshot import MOST_UNCOVERED
 from evo_mtl.run.state import ArchiveState
 from evo_mtl.searching.beginning import Planned, begin, checked
@@ -23,34 +23,6 @@ from evo_mtl.searching.usage import in_use
 from evo_mtl.telling.mirror import mirrored
 from evo_mtl.telling.optuna_storage import check_storage
 from evo_mtl.training.arrays import mark_cache_folder
-
-CACHE_BYTES = 6 * 2**30
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a search is carried out; nothing here changes what comes of it, save a limit by the clock.
-
-    Attributes:
-        workers: Processes that try candidates.
-        engine: What runs them, by name.
-        cache: Folder of kept arrays; the run's own when ``None``.
-        cache_bytes: Its bound.
-        minutes: Clock limit for the whole search, shared evenly by the tasks that are left.
-        research: Search a task again whose data changed after it was archived, instead of refusing it.
-        optuna_storage: URL of an Optuna storage that is shown every committed candidate.
-        trust_python: Whether functions that ``python:`` tasks name may be called: the user handed in the
-            stream file, or trusts the run.
-    """
-
-    workers: int = 1
-    engine: str = "local"
-    cache: Path | None = None
-    cache_bytes: int = CACHE_BYTES
-    minutes: float | None = None
-    research: bool = False
-    optuna_storage: str | None = None
-    trust_python: bool = False
 
 
 def run_search(

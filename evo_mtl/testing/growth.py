@@ -24,9 +24,10 @@ from evo_mtl.plain import plain, restore
 from evo_mtl.run.config import RunConfig, make_config, to_yaml
 from evo_mtl.run.events import Begun, Found, Generation, Happened, Rooted, history
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.options import Options
 from evo_mtl.run.snapshot import Archive
 from evo_mtl.searching.beginning import begin, checked
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.searching.runner import run_search
 from evo_mtl.streams import stamps
 from evo_mtl.testing.worlds import write_space, write_stream
 

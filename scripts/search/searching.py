@@ -33,8 +33,9 @@ from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig, make_config
 from evo_mtl.run.events import Generation, Looked, Stopped, history
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.options import CACHE_BYTES, Options
 from evo_mtl.run.snapshot import Archive
-from evo_mtl.searching.runner import CACHE_BYTES, Options, run_search
+from evo_mtl.searching.runner import run_search
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Split, load_batch, open_splits, open_task
 from evo_mtl.training.arrays import ArrayCache

@@ -23,9 +23,10 @@ from evo_mtl.network.kinds.kind import new
 from evo_mtl.run.config import make_config
 from evo_mtl.run.events import Chosen
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.options import Options
 from evo_mtl.run.root import read_root
 from evo_mtl.run.snapshot import Archive
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.searching.runner import run_search
 from evo_mtl.testing.worlds import coloured
 from speed.measure import Ratio, Reading, alternate, finish, head, num_rounds, parser, ratios, timed
 from speed.world import TINY_TRUNK, TRUNK, a_task

@@ -23,8 +23,9 @@ from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.run.config import make_config
 from evo_mtl.run.events import Generation, history
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.options import Options
 from evo_mtl.run.root import read_root
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.searching.runner import run_search
 from evo_mtl.testing.worlds import write_space, write_stream
 from evo_mtl.training.trial import in_features
 from speed.bare import Bare

@@ -14,7 +14,8 @@ from evo_mtl.answering.evaluation import evaluate
 from evo_mtl.answering.model import load
 from evo_mtl.cli.text import table
 from evo_mtl.run.folder import RunFolder
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.run.options import Options
+from evo_mtl.searching.runner import run_search
 from evo_mtl.testing.growth import configuration, fabricate
 from speed.measure import (
     Reading,

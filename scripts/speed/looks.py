@@ -22,7 +22,8 @@ from evo_mtl.plain import plain
 from evo_mtl.run.config import make_config
 from evo_mtl.run.events import Generation, Looked, history
 from evo_mtl.run.folder import RunFolder
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.run.options import Options
+from evo_mtl.searching.runner import run_search
 from evo_mtl.testing.worlds import write_space, write_stream
 from speed.measure import finish, head, parser
 

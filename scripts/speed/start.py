@@ -23,7 +23,8 @@ def main(arguments: Sequence[str]) -> int:
     here = head("Starting: fresh processes, files in the page cache")
     from evo_mtl.run.config import make_config
     from evo_mtl.run.folder import RunFolder
-    from evo_mtl.searching.runner import Options, run_search
+    from evo_mtl.run.options import Options
+    from evo_mtl.searching.runner import run_search
     from evo_mtl.testing.worlds import write_space, write_stream
 
     with tempfile.TemporaryDirectory() as name:

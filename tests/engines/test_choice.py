@@ -11,7 +11,7 @@ import pytest
 from evo_mtl.engines.choice import engines, make_engine
 from evo_mtl.engines.local import ProcessEngine, SerialEngine
 from evo_mtl.errors import InputError
-from evo_mtl.searching.runner import Options
+from evo_mtl.run.options import Options
 from tests.worlds import config, journal, search
 
 

@@ -10,9 +10,10 @@ from evo_mtl.errors import ConfigError, DataError
 from evo_mtl.run.config import RunConfig, make_config
 from evo_mtl.run.events import Generation, history
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.options import Options
 from evo_mtl.searching.checks import check_root
 from evo_mtl.searching.estimate import estimate, planned_work
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.searching.runner import run_search
 from evo_mtl.streams.task import open_task
 from tests.cli.worlds import write_world
 

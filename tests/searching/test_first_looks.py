@@ -15,8 +15,8 @@ from evo_mtl.evolution.candidate import OfTask
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.events import Looked
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.options import Options
 from evo_mtl.run.snapshot import snapshot_path
-from evo_mtl.searching.runner import Options
 from evo_mtl.testing.worlds import write_stream
 from tests.worlds import config, events, journal, search
 

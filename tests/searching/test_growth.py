@@ -20,11 +20,12 @@ from evo_mtl.errors import ConfigError, RunError
 from evo_mtl.evolution.candidate import OfTask
 from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.options import Options
 from evo_mtl.run.snapshot import snapshot_path
 from evo_mtl.run.state import replay
 from evo_mtl.searching import beginning
 from evo_mtl.searching.founders import ArchivedFounder
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.searching.runner import run_search
 from evo_mtl.streams import stamps
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.testing.growth import configuration, fabricate

@@ -14,8 +14,8 @@ from evo_mtl.cli.show import details_text, summary_text
 from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.events import Found
+from evo_mtl.run.options import Options
 from evo_mtl.run.progress import CandidateDone, Event
-from evo_mtl.searching.runner import Options
 from evo_mtl.telling.summary import summarize, task_details
 from evo_mtl.testing.worlds import coloured
 from tests.worlds import config, events, journal, search

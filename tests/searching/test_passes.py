@@ -18,12 +18,12 @@ from evo_mtl.face import resume
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.events import Generation, Kept, Looked
 from evo_mtl.run.folder import RunFolder, open_run, reopen
+from evo_mtl.run.options import Options
 from evo_mtl.run.progress import CandidateDone, Event, GenerationDone, TaskDone
 from evo_mtl.run.root import read_root
 from evo_mtl.run.snapshot import snapshot_path
 from evo_mtl.run.state import replay
 from evo_mtl.searching.estimate import estimate
-from evo_mtl.searching.runner import Options
 from evo_mtl.searching.usage import num_users
 from evo_mtl.telling.summary import Step, Tried, lineage, num_learnable, summarize, task_details
 from evo_mtl.testing.worlds import coloured

@@ -10,8 +10,8 @@ from evo_mtl.cli.show import details_text
 from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.events import Generation
+from evo_mtl.run.options import Options
 from evo_mtl.run.progress import EndedEarly, Event, GenerationDone
-from evo_mtl.searching.runner import Options
 from evo_mtl.telling.summary import task_details
 from evo_mtl.testing.worlds import write_task
 from tests.worlds import config, events, journal, search

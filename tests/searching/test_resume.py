@@ -17,9 +17,9 @@ from evo_mtl.archive.journal import read_journal
 from evo_mtl.archive.store import verify_components
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.options import Options
 from evo_mtl.run.progress import CandidateDone, Event, GenerationDone, TaskDone
 from evo_mtl.run.state import replay
-from evo_mtl.searching.runner import Options
 from evo_mtl.testing.worlds import write_task
 from tests.worlds import config, journal, search
 
@@ -29,7 +29,8 @@ import sys
 from pathlib import Path
 from evo_mtl.run.config import make_config
 from evo_mtl.run.folder import RunFolder
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.run.options import Options
+from evo_mtl.searching.runner import run_search
 stream, space, run = map(Path, sys.argv[1:4])
 run_search(RunFolder(run), make_config(stream, str(space)), Options(workers=int(sys.argv[4])))
 """

@@ -15,10 +15,10 @@ from evo_mtl.errors import RunError
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.events import Generation, Looked
 from evo_mtl.run.folder import RunFolder, open_run, reopen
+from evo_mtl.run.options import Options
 from evo_mtl.run.progress import GenerationDone
 from evo_mtl.searching.estimate import estimate
 from evo_mtl.searching.offers import offer
-from evo_mtl.searching.runner import Options
 from evo_mtl.telling.summary import summarize, task_details
 from evo_mtl.testing.worlds import coloured, living
 from tests.searching.test_resume import Stopped, stop_at

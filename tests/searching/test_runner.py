@@ -21,9 +21,9 @@ from evo_mtl.network.components import load_module
 from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.run.events import Found, Generation, Looked
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.options import Options
 from evo_mtl.run.root import read_root
 from evo_mtl.run.state import replay
-from evo_mtl.searching.runner import Options
 from evo_mtl.searching.usage import num_users
 from evo_mtl.telling.summary import task_details
 from evo_mtl.testing.worlds import coloured, living, write_task

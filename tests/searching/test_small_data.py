@@ -15,8 +15,8 @@ from evo_mtl.evolution.copies import known_copies
 from evo_mtl.evolution.optimism import unpack
 from evo_mtl.run.events import Found, Generation
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.options import Options
 from evo_mtl.searching import turns
-from evo_mtl.searching.runner import Options
 from evo_mtl.searching.usage import trained_before
 from evo_mtl.telling.summary import summarize, task_details
 from evo_mtl.testing.worlds import living

@@ -20,11 +20,12 @@ from evo_mtl.learners.comparison import Request, compute_row
 from evo_mtl.network.inputs import Vector
 from evo_mtl.run.config import RunConfig, make_config
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.options import Options
 from evo_mtl.run.progress import CandidateDone, Event, TaskDone, silent
 from evo_mtl.searching.beginning import begin
 from evo_mtl.searching.estimate import estimate
 from evo_mtl.searching.ground import Ground
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.searching.runner import run_search
 from evo_mtl.streams.config import read_stream
 from evo_mtl.streams.task import open_task, open_test
 from evo_mtl.telling.summary import summarize, task_details

@@ -12,7 +12,7 @@ from PIL import Image
 
 from evo_mtl.archive.journal import read_journal
 from evo_mtl.run.folder import RunFolder
-from evo_mtl.searching.runner import Options
+from evo_mtl.run.options import Options
 from evo_mtl.streams import stamps, task
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.index import Index, index_from_array

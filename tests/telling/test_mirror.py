@@ -23,8 +23,8 @@ from evo_mtl.evolution.outcome import OK, failed, rejected
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.events import Generation, read_event
 from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.options import Options
 from evo_mtl.run.progress import Event, GenerationDone, MirrorFailed
-from evo_mtl.searching.runner import Options
 from evo_mtl.telling import mirror
 from evo_mtl.telling.mirror import mirrored
 from evo_mtl.telling.optuna_storage import open_storage, shown
@@ -158,7 +158,7 @@ from pathlib import Path
 from evo_mtl.run.progress import GenerationDone
 from tests.telling.test_mirror import made
 from tests.worlds import search
-from evo_mtl.searching.runner import Options
+from evo_mtl.run.options import Options
 
 left = 4
 def progress(event):

@@ -19,8 +19,9 @@ from evo_mtl.network.cost import stage_parameters
 from evo_mtl.run.config import make_config
 from evo_mtl.run.events import Generation, history, read_event
 from evo_mtl.run.folder import RunFolder, open_run
+from evo_mtl.run.options import Options
 from evo_mtl.run.state import ArchiveState, Stored
-from evo_mtl.searching.runner import Options, run_search
+from evo_mtl.searching.runner import run_search
 from evo_mtl.telling.summary import Step, Tried, lineage, summarize, task_details
 from evo_mtl.testing.records import told
 from tests.cli.worlds import write_world
