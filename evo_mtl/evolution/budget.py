@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from evo_mtl.errors import ConfigError
 from evo_mtl.evolution.candidate import Candidate, Cost, CostModel, Evaluation
 from evo_mtl.evolution.looks import Looks
-from evo_mtl.genome.space import Budget, Limits
+from evo_mtl.genome.sections import Budget, Limits
 
 
 def affordable(

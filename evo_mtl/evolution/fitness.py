@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from evo_mtl.evolution.candidate import Cost
-from evo_mtl.genome.space import Objective
+from evo_mtl.genome.sections import Objective
 
 
 def fitness(quality: float, cost: Cost, root: tuple[int, float], objective: Objective) -> float:

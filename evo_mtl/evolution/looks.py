@@ -21,7 +21,9 @@ from evo_mtl.evolution.candidate import Candidate, OfTask, OfTurn
 from evo_mtl.evolution.descriptors import distances
 from evo_mtl.evolution.population import Founder
 from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene
-from evo_mtl.genome.space import LARGEST_IMAGE, SearchSpace, TrunkFacts
+from evo_mtl.genome.hyperparameters import LARGEST_IMAGE
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.plain import Count, Share, Work
 
 MOST_READ = 32

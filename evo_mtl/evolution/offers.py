@@ -10,7 +10,7 @@ from evo_mtl.evolution.looks import Look, LookRequest, line_to_look_at
 from evo_mtl.evolution.turn import World
 from evo_mtl.genome.genome import essence
 from evo_mtl.genome.sampling import on_line, seed_genome
-from evo_mtl.genome.space import LookRules
+from evo_mtl.genome.sections import LookRules
 from evo_mtl.seeding import generator
 
 MOST_LINES = 2

@@ -22,7 +22,7 @@ import numpy as np
 from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.outcome import Right
-from evo_mtl.genome.space import Objective
+from evo_mtl.genome.sections import Objective
 from evo_mtl.plain import Count, Share
 
 DRAWS = 500

@@ -15,8 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene, Value, solved_reads
+from evo_mtl.genome.hyperparameters import same_value
 from evo_mtl.genome.mutation import clone_final_norm, new_adapter
-from evo_mtl.genome.space import SearchSpace, TrunkFacts, same_value
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 
 Pick = Callable[[str, tuple[Value, ...]], Value]
 """Chooses a value of a parameter; asked only where there are two or more."""

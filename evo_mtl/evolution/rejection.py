@@ -15,7 +15,7 @@ import numpy as np
 
 from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
-from evo_mtl.genome.space import RejectionRules
+from evo_mtl.genome.sections import RejectionRules
 
 if TYPE_CHECKING:  # turns know rejection's worlds, not the other way round
     from evo_mtl.evolution.turn import World

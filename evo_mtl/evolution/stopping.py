@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from evo_mtl.evolution.candidate import CostModel, Evaluation
-from evo_mtl.genome.space import StopRule
+from evo_mtl.genome.sections import StopRule
 
 FADING = 0.5
 """What a child counts for against one of the generation after it: what was easy at first is no longer to be had."""

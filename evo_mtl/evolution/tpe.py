@@ -13,8 +13,8 @@ from evo_mtl.evolution.population import Population
 from evo_mtl.evolution.quiet import quiet_optuna
 from evo_mtl.evolution.turn import MAX_REDRAWS, World
 from evo_mtl.genome.genome import Genome, Value, essence
+from evo_mtl.genome.hyperparameters import DATA_HYPERPARAMETERS
 from evo_mtl.genome.rates import MU
-from evo_mtl.genome.space import DATA_HYPERPARAMETERS
 from evo_mtl.seeding import words
 
 if TYPE_CHECKING:

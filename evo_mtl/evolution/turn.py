@@ -12,7 +12,9 @@ from evo_mtl.evolution.population import Founder, Population
 from evo_mtl.evolution.stopping import too_little
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.sampling import on_line, seed_genome
-from evo_mtl.genome.space import Limits, SearchSpace, SeedCandidate, TrunkFacts
+from evo_mtl.genome.sections import Limits, SeedCandidate
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 
 MAX_REDRAWS = 20
 """How often a child is drawn again before it is taken as it is, whatever speaks against it."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from evo_mtl.genome.genome import Genome, illegality
-from evo_mtl.genome.space import DATA_HYPERPARAMETERS, check_values, known_hyperparameters
+from evo_mtl.genome.hyperparameters import DATA_HYPERPARAMETERS, check_values, known_hyperparameters
 
 
 def check_genome(genome: Genome) -> Genome:

@@ -11,10 +11,13 @@ from dataclasses import replace
 import numpy as np
 
 from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, StageGene, TapGene, Value
+from evo_mtl.genome.hyperparameters import DATA_HYPERPARAMETERS
 from evo_mtl.genome.kinds import Values, facts_of
 from evo_mtl.genome.paths import drop_path, held
 from evo_mtl.genome.rates import MU, Decide, Learned, evenly, step
-from evo_mtl.genome.space import DATA_HYPERPARAMETERS, OrderedList, SearchSpace, TrunkFacts
+from evo_mtl.genome.sections import OrderedList
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 
 
 def step_mu(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> Genome:

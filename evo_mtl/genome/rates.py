@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from evo_mtl.genome.genome import Genome, Value
-from evo_mtl.genome.space import OrderedList
+from evo_mtl.genome.sections import OrderedList
 
 MU = "mutation_probability"
 

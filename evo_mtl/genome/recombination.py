@@ -8,7 +8,8 @@ import numpy as np
 
 from evo_mtl.genome.genome import Genome, HeadGene
 from evo_mtl.genome.mutation import legal_taps
-from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 
 
 def cuts(below: Genome, above: Genome) -> tuple[int, ...]:

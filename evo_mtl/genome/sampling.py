@@ -9,7 +9,9 @@ import numpy as np
 from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene
 from evo_mtl.genome.mutation import clone_final_norm, insert_adapters, legal_taps
 from evo_mtl.genome.rates import evenly
-from evo_mtl.genome.space import SearchSpace, SeedCandidate, TrunkFacts
+from evo_mtl.genome.sections import SeedCandidate
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 
 
 def seed_genome(seed: SeedCandidate, space: SearchSpace, facts: TrunkFacts) -> Genome:

@@ -11,8 +11,9 @@ from typing import Any
 
 from evo_mtl.documents import json_schema
 from evo_mtl.genome.genome import Value
+from evo_mtl.genome.hyperparameters import CHOICES, RANGES, known_hyperparameters
 from evo_mtl.genome.kinds import hyperparameters_of_kinds, listed_kinds
-from evo_mtl.genome.space import CHOICES, RANGES, SearchSpace, known_hyperparameters
+from evo_mtl.genome.space import SearchSpace
 
 MEANINGS = {
     "image_size": "side of the images in pixels",

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import CorruptionError, TrunkError
 from evo_mtl.files import canonical_json, digest
-from evo_mtl.genome.space import SearchSpace, TrunkChoice, TrunkFacts
+from evo_mtl.genome.sections import TrunkChoice
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.network.components import stored
 from evo_mtl.network.cost import stage_parameters
 from evo_mtl.network.layout import TrunkLayout

@@ -8,7 +8,8 @@ import numpy as np
 
 from evo_mtl.evolution.looks import Looks, by_nearness, parent_looks, root_line, root_looks
 from evo_mtl.evolution.population import Founder
-from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.searching.trials import Trials
 
 

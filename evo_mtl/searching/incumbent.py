@@ -8,7 +8,7 @@ from evo_mtl.evolution.candidate import OWN_ROUTE, Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.outcome import OK, Notes
 from evo_mtl.genome.genome import locked
-from evo_mtl.genome.space import Objective
+from evo_mtl.genome.sections import Objective
 from evo_mtl.run.events import Answer
 from evo_mtl.training.pricing import Pricing
 

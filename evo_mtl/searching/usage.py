@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from evo_mtl.genome.genome import HeadGene
-from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.run.events import Generation
 from evo_mtl.run.state import ArchiveState
 

@@ -10,7 +10,8 @@ from evo_mtl.errors import InputError
 from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.optuna_trial import trial_of
 from evo_mtl.evolution.parameters import choices, parameters_of
-from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

@@ -18,7 +18,8 @@ from evo_mtl.files import digest
 from evo_mtl.genome.genome import AdapterGene, Genome
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.sampling import random_genome, seed_genome
-from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.network.inputs import Pixels
 from evo_mtl.network.layout import TrunkLayout
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from evo_mtl.archive.store import ComponentStore
-from evo_mtl.genome.space import TrunkChoice, TrunkFacts
+from evo_mtl.genome.sections import TrunkChoice
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.layout import TrunkLayout

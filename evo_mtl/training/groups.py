@@ -9,7 +9,7 @@ from dataclasses import replace
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.files import canonical_json
 from evo_mtl.genome.genome import Genome
-from evo_mtl.genome.space import DATA_HYPERPARAMETERS
+from evo_mtl.genome.hyperparameters import DATA_HYPERPARAMETERS
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.kinds.kind import kind_named
 from evo_mtl.network.layout import TrunkLayout

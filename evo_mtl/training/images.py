@@ -10,7 +10,7 @@ import numpy as np
 
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.genome import Genome
-from evo_mtl.genome.space import DATA_HYPERPARAMETERS
+from evo_mtl.genome.hyperparameters import DATA_HYPERPARAMETERS
 from evo_mtl.network.inputs import plain_input
 from evo_mtl.streams.task import Split, Task, load_batches
 from evo_mtl.streams.views import view

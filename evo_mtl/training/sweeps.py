@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.genome.genome import Genome
-from evo_mtl.genome.space import DATA_HYPERPARAMETERS
+from evo_mtl.genome.hyperparameters import DATA_HYPERPARAMETERS
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.route import INPUT
 from evo_mtl.training.kept import frozen_sweep

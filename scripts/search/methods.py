@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evo_mtl.errors import InputError
-from evo_mtl.genome.space import DATA_HYPERPARAMETERS, KNOWN_HYPERPARAMETERS, SearchSpace
+from evo_mtl.genome.hyperparameters import DATA_HYPERPARAMETERS, KNOWN_HYPERPARAMETERS
+from evo_mtl.genome.space import SearchSpace
 from evo_mtl.registry import suggestion
 from evo_mtl.run.config import override
 

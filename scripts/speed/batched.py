@@ -19,7 +19,8 @@ from evo_mtl.engines.workbench import set_threads
 from evo_mtl.evolution.candidate import DRAW, Candidate
 from evo_mtl.genome.genome import AdapterGene, Genome, HeadGene, StageGene, TapGene
 from evo_mtl.genome.sampling import seed_genome
-from evo_mtl.genome.space import SearchSpace, SeedCandidate
+from evo_mtl.genome.sections import SeedCandidate
+from evo_mtl.genome.space import SearchSpace
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.inputs import Pixels

@@ -17,7 +17,7 @@ from typing import Any
 from evo_mtl.archive.timings import read_timings
 from evo_mtl.cli.text import table
 from evo_mtl.genome.genome import Genome
-from evo_mtl.genome.space import DATA_HYPERPARAMETERS
+from evo_mtl.genome.hyperparameters import DATA_HYPERPARAMETERS
 from evo_mtl.network.cost import line_multiply_adds
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.run.config import make_config

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evo_mtl.cli.text import table
-from evo_mtl.genome.space import TrunkChoice
+from evo_mtl.genome.sections import TrunkChoice
 from speed.measure import (
     Reading,
     Readings,

@@ -31,7 +31,7 @@ from evo_mtl.evolution.looks import Looks
 from evo_mtl.evolution.population import Founder, settled
 from evo_mtl.evolution.turn import Turn, World
 from evo_mtl.genome.genome import Genome, as_founder
-from evo_mtl.genome.space import TrunkChoice
+from evo_mtl.genome.sections import TrunkChoice
 from evo_mtl.learners.comparison import Request, compute_row
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import Modules

@@ -16,7 +16,9 @@ from evo_mtl.evolution.candidate import DRAW, Candidate
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.mutation import new_adapter
 from evo_mtl.genome.sampling import seed_genome
-from evo_mtl.genome.space import SearchSpace, SeedCandidate, TrunkChoice, TrunkFacts
+from evo_mtl.genome.sections import SeedCandidate, TrunkChoice
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.run.root import read_root, write_root
 from evo_mtl.streams.config import TaskConfig

@@ -27,7 +27,8 @@ from evo_mtl.evolution.turn import Algorithm, seed_candidates
 from evo_mtl.files import digest
 from evo_mtl.genome.genome import StageGene, as_founder, illegality
 from evo_mtl.genome.sampling import on_line, seed_genome
-from evo_mtl.genome.space import Budget, SearchSpace
+from evo_mtl.genome.sections import Budget
+from evo_mtl.genome.space import SearchSpace
 from evo_mtl.plain import plain, restore
 from evo_mtl.testing.genomes import a_space, a_world, trunk_facts
 

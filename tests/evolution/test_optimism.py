@@ -11,7 +11,7 @@ from evo_mtl.evolution.candidate import DRAW, Candidate, Cost, Evaluation
 from evo_mtl.evolution.optimism import corrected_quality, judged_outside, pack, unpack
 from evo_mtl.evolution.outcome import OK, Notes, Status, failed
 from evo_mtl.genome.sampling import seed_genome
-from evo_mtl.genome.space import Objective
+from evo_mtl.genome.sections import Objective
 from evo_mtl.testing.genomes import a_space, trunk_facts
 
 ROOT = (100, 100.0)

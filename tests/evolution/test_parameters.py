@@ -11,7 +11,8 @@ import pytest
 from evo_mtl.evolution.parameters import choices, genome_of, on_root_trunk, parameters_of
 from evo_mtl.genome.genome import Genome, Value, essence, illegality
 from evo_mtl.genome.sampling import random_genome, seed_genome
-from evo_mtl.genome.space import SearchSpace, TrunkFacts, known_spaces, read_space
+from evo_mtl.genome.space import SearchSpace, known_spaces, read_space
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.testing.genomes import a_genome, a_space, bottleneck, trunk_facts
 
 STAGES = {"boundaries": [0, 2, 4], "depths": [3, 5, 6, 8]}

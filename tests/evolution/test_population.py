@@ -12,7 +12,7 @@ from evo_mtl.evolution.candidate import CHILD, Candidate, Cost, Evaluation, OfTa
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.outcome import OK, Notes, Status, failed
 from evo_mtl.evolution.population import Population, settled
-from evo_mtl.genome.space import Objective
+from evo_mtl.genome.sections import Objective
 from evo_mtl.plain import plain, restore
 from evo_mtl.testing.genomes import a_space, a_world, played, told
 

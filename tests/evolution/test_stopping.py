@@ -16,7 +16,7 @@ from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.outcome import OK, failed
 from evo_mtl.evolution.stopping import expected_gain, expected_improvement, too_little, upper_half
 from evo_mtl.evolution.turn import Turn, seed_candidates
-from evo_mtl.genome.space import StopRule
+from evo_mtl.genome.sections import StopRule
 from evo_mtl.testing.genomes import a_space, a_world, played, told
 
 WORLD = a_world(a_space())

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from evo_mtl.genome.genome import Genome, HeadGene, TapGene, as_founder, illegality
+from evo_mtl.genome.hyperparameters import DATA_HYPERPARAMETERS
 from evo_mtl.genome.mutation import (
     clone_final_norm,
     clone_stages,
@@ -27,7 +28,9 @@ from evo_mtl.genome.mutation import (
 )
 from evo_mtl.genome.rates import MU, evenly, step
 from evo_mtl.genome.sampling import seed_genome
-from evo_mtl.genome.space import DATA_HYPERPARAMETERS, OrderedList, SearchSpace, TrunkFacts
+from evo_mtl.genome.sections import OrderedList
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts
 
 SPACE, FACTS = a_space(), trunk_facts()

@@ -27,7 +27,8 @@ from evo_mtl.genome.mutation import mutate, step_data
 from evo_mtl.genome.paths import drop_path, with_paths
 from evo_mtl.genome.recombination import recombine
 from evo_mtl.genome.sampling import on_line, random_genome, seed_genome
-from evo_mtl.genome.space import SearchSpace, TrunkFacts, check_against_trunk
+from evo_mtl.genome.space import SearchSpace, check_against_trunk
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.plain import plain, restore
 from evo_mtl.testing.contracts.spaces import outside
 from evo_mtl.testing.genomes import a_space

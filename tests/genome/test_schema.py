@@ -9,8 +9,9 @@ import pytest
 
 from evo_mtl.documents import json_schema, read_yaml
 from evo_mtl.evolution.algorithms import algorithms
+from evo_mtl.genome.hyperparameters import known_hyperparameters
 from evo_mtl.genome.schema import meanings, space_schema
-from evo_mtl.genome.space import known_hyperparameters, known_spaces, read_space, spaces_folder
+from evo_mtl.genome.space import known_spaces, read_space, spaces_folder
 from evo_mtl.streams.config import StreamConfig
 
 SPACE = space_schema(algorithms)

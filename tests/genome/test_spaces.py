@@ -11,13 +11,13 @@ from evo_mtl.documents import parse
 from evo_mtl.errors import ConfigError
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.genome.genome import illegality
+from evo_mtl.genome.hyperparameters import known_hyperparameters
 from evo_mtl.genome.mutation import mutate
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import (
     SearchSpace,
     check_against_trunk,
     find_space,
-    known_hyperparameters,
     known_spaces,
     read_space,
     spaces_folder,

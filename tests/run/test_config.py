@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evo_mtl.errors import ConfigError, InputError
-from evo_mtl.genome.space import LookRules
+from evo_mtl.genome.sections import LookRules
 from evo_mtl.run.config import grown, make_config, override, read_config, to_yaml, versions
 from evo_mtl.testing.genomes import a_space
 from evo_mtl.testing.worlds import write_space, write_stream

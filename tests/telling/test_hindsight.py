@@ -8,7 +8,7 @@ from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.looks import Look
 from evo_mtl.evolution.outcome import OK
 from evo_mtl.genome.sampling import seed_genome
-from evo_mtl.genome.space import SeedCandidate
+from evo_mtl.genome.sections import SeedCandidate
 from evo_mtl.run.events import Found, Generation, Looked
 from evo_mtl.telling.hindsight import hindsight
 from evo_mtl.testing.genomes import a_space, a_world, played, told, trunk_facts

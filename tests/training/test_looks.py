@@ -9,7 +9,8 @@ import pytest
 
 from evo_mtl.evolution.descriptors import descriptor
 from evo_mtl.evolution.looks import LookRequest, root_looks
-from evo_mtl.genome.space import TrunkFacts, read_space
+from evo_mtl.genome.space import read_space
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.closed_form import choose_ridge, ridge_multiply_adds, standardise
 from evo_mtl.testing.worlds import write_space

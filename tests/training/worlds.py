@@ -11,7 +11,9 @@ from evo_mtl.documents import parse
 from evo_mtl.evolution.candidate import DRAW, Candidate
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.sampling import seed_genome
-from evo_mtl.genome.space import SearchSpace, SeedCandidate, TrunkFacts
+from evo_mtl.genome.sections import SeedCandidate
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.testing.genomes import bottleneck
 from evo_mtl.testing.worlds import a_bench

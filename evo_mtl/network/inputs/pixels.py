@@ -11,7 +11,7 @@ from pydantic import Field
 
 from evo_mtl.errors import DataError
 from evo_mtl.files import canonical_json, digest
-from evo_mtl.genome.space import LARGEST_IMAGE
+from evo_mtl.genome.hyperparameters import LARGEST_IMAGE
 from evo_mtl.seeding import generator
 from evo_mtl.streams.images import resize, to_rgb
 from evo_mtl.streams.raw import Form

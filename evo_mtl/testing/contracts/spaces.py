@@ -7,7 +7,8 @@ from evo_mtl.genome.kinds import listed_kinds
 from evo_mtl.genome.mutation import legal_taps
 from evo_mtl.genome.rates import LEARNED
 from evo_mtl.genome.sampling import seed_genome
-from evo_mtl.genome.space import SearchSpace, TrunkFacts
+from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.trunk_facts import TrunkFacts
 
 
 def outside(genome: Genome, space: SearchSpace, facts: TrunkFacts) -> str | None:
