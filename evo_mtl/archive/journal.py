@@ -4,7 +4,7 @@ Each line is canonical JSON: ``{"check": â€¦, "format": 2, "index": n, "kind": â
 ``check`` is the SHA-256 of the line without it, ``previous`` the ``check`` of the line before (64 zeros
 at first), so that a changed, lost or moved line is found and named. The commit point is the last line
 that ends in a newline. What a crash leaves after it (a line without its newline, or with holes of NUL
-bytes) is passed over by readers and cut off by the writer. Lines are read one at a time and not kept.
+bytes) is skipped by readers and cut off by the writer. Lines are read one at a time and not kept.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Event:
     """One line of the journal.
 
     Args:
-        index: Its place, from 0; it is on line ``index + 1``.
+        index: Its number, from 0; it is on line ``index + 1``.
         kind: What happened.
         payload: Plain JSON values.
         digest: Names this line and, through the chain, all lines before it.
-        span: Where its line begins in the file, and its length in bytes, where it came from one.
+        span: Where its line begins in the file, and its length in bytes; only for events read from a file.
     """
 
     index: int
@@ -69,7 +69,7 @@ class Cursor:
         self.bytes_read = hashlib.sha256()
 
     def read(self, path: Path) -> Iterator[Event]:
-        """The committed events from here on; the cursor stands behind each when it is handed out.
+        """The committed events from here on; the cursor has passed each when it is yielded.
 
         Raises:
             RunError: There is no such file, or a later version of the program wrote it.
@@ -89,12 +89,12 @@ class Cursor:
             raise RunError("no journal here; is this a run folder?", path) from None
         except OSError as error:
             raise RunError(f"cannot be read: {error.strerror}", path) from error
-        # Where the file grew before its bytes arrived and the power went, the last line has a hole.
+        # If the power went after the file had grown but before its bytes arrived, the last line has a hole.
         if waiting and b"\0" not in waiting:
             yield self._step(waiting, path)
 
     def look(self, line: bytes, path: Path) -> Event:
-        """The event in the next line, its newline included; the cursor stays."""
+        """The event in the next line (given with its newline); the cursor stays."""
         return parse_line(line[:-1], self.count, path, self.head, (self.size, len(line) - 1))
 
     def move(self, event: Event, line: bytes) -> None:
@@ -123,8 +123,8 @@ class Journal:
 
     Args:
         path: The file; made where it does not exist. A torn tail is cut off.
-        cursor: How far it is known already; it goes along with the journal.
-        take: Hears the events behind that, in order; none is kept.
+        cursor: How far it is known already; it moves along with the journal.
+        take: Called with each event after that, in order; none is kept.
 
     Raises:
         RunError: The file is a link, or no file.

@@ -250,7 +250,7 @@ def verify_components(store: ComponentStore, names: Iterable[str]) -> tuple[Prob
 
 
 def _is_there(path: Path, size: int) -> bool:
-    """Whether a file of so many bytes lies there, and no link to one."""
+    """Whether there is a file of so many bytes, not a link to one."""
     with contextlib.suppress(FileNotFoundError):
         found = path.lstat()
         return stat.S_ISREG(found.st_mode) and found.st_size == size

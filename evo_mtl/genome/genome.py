@@ -292,7 +292,7 @@ def as_founder(genome: Genome) -> Genome:
 
 
 def locked(genome: Genome, components: Collection[str]) -> Genome:
-    """A task's own route as a parent again: what it shares with other retained routes by now is frozen.
+    """A task's own route as a parent again: what it now shares with other retained routes is frozen.
 
     Gesmundo 2022: a component is trainable only while no retained route of another task uses it.
     """

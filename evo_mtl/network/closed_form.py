@@ -36,7 +36,7 @@ class RidgeHead(NamedTuple):
 def standardise(features: Array) -> tuple[Tensor, Tensor]:
     """Mean and scale ``(D,)`` of each feature; ``(features - mean) / scale`` has unit variance.
 
-    A feature that does not vary gets scale 1, so it becomes zero rather than noise.
+    A constant feature gets scale 1, so that it becomes zero rather than noise.
     """
     mean = _mean(features)
     zero = torch.zeros_like(mean)
@@ -55,8 +55,8 @@ def fold_standardisation(weight: Tensor, bias: Tensor, mean: Tensor, scale: Tens
 class _Decomposition:
     """Centred least squares in the coordinates where every strength is a division (R = min(N, D)).
 
-    In the primal form, where examples outnumber features, nothing of size (N, D) is held: the sums over
-    examples are all that is solved, and the examples are read once more for leave-one-out errors.
+    In the primal form, where examples outnumber features, nothing of size (N, D) is held: only sums over
+    examples are solved, and the examples are read once more for leave-one-out errors.
     """
 
     features: Array  # (N, D), as they came
@@ -87,7 +87,7 @@ class _Decomposition:
         return [total / self.targets.numel() for total in sums]
 
     def _coordinates(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Rows with what fitted values and leverages are linear in, after division by eigenvalue plus strength."""
+        """Rows in which fitted values and leverages are linear, after division by eigenvalue plus strength."""
         if self.dual:
             scaled = self.basis * self.eigenvalues
             yield slice(None), scaled, self.basis * scaled
@@ -106,7 +106,7 @@ def choose_ridge(
     """The ridge head whose strength has the least squared leave-one-out error.
 
     Chooses as scikit-learn's ``RidgeClassifierCV`` does (the first of equals), on the training
-    examples alone, so that validation examples stay for the choice between candidates. Targets are -1 and 1.
+    examples alone, so that validation examples are left for the choice between candidates. Targets are -1 and 1.
     The smaller of two systems is solved: ``(D, D)`` when ``N >= D``, ``(N, N)`` otherwise.
 
     Args:
@@ -193,7 +193,7 @@ def _centred(features: Array, mean: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 
 def _features(features: Array) -> Tensor:
-    # A copy: torch warns of arrays that are not writable, as memory-mapped ones are.
+    # A copy: torch warns about arrays that are not writable, such as memory-mapped ones.
     x = features.double() if isinstance(features, Tensor) else torch.tensor(features, dtype=torch.float64)
     if not bool(torch.isfinite(x).all()):
         raise CandidateError("a feature is not finite; no head can be solved on it")

@@ -116,7 +116,7 @@ def _planned(
     """One task, opened unless it is known to be as it was."""
     before = stamp(config)
     answered = _digest(state.answered, config.name)
-    # Data without files (of a package, of a function) are opened again: nothing else can vouch for them.
+    # Data without files (from a package or a function) are opened again: nothing else can vouch for them.
     if before is not None and before.has_files and stamps.get(config.name) == (before.digest, answered):
         return Planned(config, str(answered), before.digest)
     task = open_task(config, trust_python)
@@ -188,7 +188,7 @@ def begin(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned] = ()) -
 
 
 def _remember(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned]) -> None:
-    """Writes down what was found out, where it is news."""
+    """Writes down what was found out, if it is new."""
     known, raw = read_opened(folder.opened), folder.config.read_bytes()
     if known.config_digest == digest(raw):
         data = known.config

@@ -52,7 +52,7 @@ def check_root(space: SearchSpace, form: Form | None = None) -> Root:
 
     Raises:
         TrunkError: The trunk or its weights cannot be had.
-        ConfigError: The space asks for stages that the trunk has not.
+        ConfigError: The space asks for stages that the trunk does not have.
     """
     root = draft_root(space, form)
     check_against_trunk(space, root.facts, f"search space {space.name}")

@@ -131,7 +131,7 @@ def planned_work(
     whole = space.model_copy(update={"stop": None})  # how much is gained is not known yet
     world = World(task.name, seed, whole, facts, (), pricing, pass_=pass_)
     turn = Turn(world, algorithms.get(space.algorithm))
-    if pass_ > 1:  # its own route stands where the seed candidates stood, and costs nothing
+    if pass_ > 1:  # its own route takes the place of the seed candidates, and costs nothing
         own = _equally_good(turn.ask()[0], pricing, space)
         turn.tell([replace(own, cost=replace(own.cost, images=0, multiply_adds=0.0))])
     while candidates := turn.ask():

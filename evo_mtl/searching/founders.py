@@ -1,4 +1,4 @@
-"""Routes of other tasks as parents, read only when a child is made of them."""
+"""Routes of other tasks as parents, read only when a child is made from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The front of a task's candidates: told with its route, kept where the space says so, and chosen from."""
+"""The front of a task's candidates: recorded with its route, kept if the space says so, and chosen from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from evo_mtl.run.snapshot import Archive
 
 
 def told(evaluation: Evaluation) -> Told:
-    """What the journal tells of a candidate on the front, kept or not."""
+    """What the journal records of a candidate on the front, kept or not."""
     one = evaluation.candidate
     return Told(one.pass_, one.id, evaluation.quality, evaluation.score, evaluation.cost)
 
@@ -38,7 +38,7 @@ def way(evaluation: Evaluation, layout: TrunkLayout) -> Way:
 def told_front(population: Population, layout: TrunkLayout, keep: bool) -> tuple[Member, ...]:
     """The front of a finished search, the best quality first.
 
-    The best by score is among them even where it is dominated: its score knows what is shared, and of
+    The best by score is among them even if it is dominated: its score accounts for what is shared, and of
     equals it is the newest.
 
     Args:

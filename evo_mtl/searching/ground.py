@@ -91,7 +91,7 @@ class Ground:
     def space_of(self, task: str) -> SearchSpace:
         """The space by which a task that has arrived is searched."""
         space = self.config.space_of(self.root_of(task).space)
-        assert space is not None  # no run is opened for a search that lacks one
+        assert space is not None  # no run that lacks one is opened for a search
         return space
 
     def _root(self, name: str) -> Root:

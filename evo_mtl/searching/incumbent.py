@@ -14,10 +14,10 @@ from evo_mtl.training.pricing import Pricing
 
 
 def incumbent(task: str, pass_: int, route: Answer, pricing: Pricing, objective: Objective) -> Evaluation:
-    """What a pass begins with in the place of seed candidates; nothing was tried for it, so it is charged nothing.
+    """What a pass begins with instead of seed candidates; nothing was tried for it, so nothing is charged.
 
-    Its quality stands, for the data are the same; of one that was pooled, that on the validation images alone, for
-    these decide in a later pass. Its score is made anew: other tasks have come to share its
+    Its quality stands, since the data are the same; if it was pooled, that on the validation images alone counts, since
+    these decide in a later pass. Its score is computed anew: other tasks may have come to share its
     components, or have ceased to.
 
     Args:

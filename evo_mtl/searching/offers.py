@@ -1,10 +1,10 @@
-"""Offers: an archived task may have a route through newer components, if its validation images prove it better.
+"""Offers: an archived task may get a route through newer components, if its validation images prove it better.
 
 An offer chooses on one half of the task's validation images, drawn at random, and proves on the other: the
 one candidate chosen is compared with the task's route once, on images that had no part in finding either the
 candidate or the choice, so the level of the test holds however many candidates there were. (That the old
-route was chosen on those images too speaks for the old one.) It is one event of the journal: a process that
-dies loses the offer in hand, and making it again gives the same.
+route was chosen on those images, too, favours the old one.) An offer is one event of the journal: a process that
+dies loses only the offer in hand, and making it again gives the same.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def offer(
         workers: Processes that try candidates.
         engine: What runs them, by name.
         cache: Folder of kept arrays; the run's own when ``None``.
-        told: Hears of each task at once.
+        told: Called with each task's row as soon as it is known.
         trust_python: Whether functions that the run's ``python:`` tasks name may be called.
 
     Returns:
@@ -119,7 +119,7 @@ _NOTHING = {
 
 
 def _newer(ground: Ground, name: str) -> tuple[Founder, ...]:
-    """Routes that came after the task's own was last decided on, with components of which it knew nothing."""
+    """Routes that came after the task's own was last decided on, and whose components it did not know."""
     state = ground.state
     known = state.root_components | state.answer(name).components
     later = [
@@ -216,7 +216,7 @@ class _Offer:
         score = fitness(quality, best.cost, root, objective)
         before = incumbent(self.task.name, self.pass_, self.own, pricing, objective)
         known = fitness(metrics.score(metric, answers.old, labels), before.cost, root, objective)
-        # Right more often, but so large that it counts for less: no task's score may fall.
+        # It may be right more often, yet so large that its score is lower: no task's score may fall.
         taken = p < self.level and score >= known
         line = best.candidate.parent
         assert isinstance(line, OfTask)  # all that is offered stands on another task's route

@@ -1,4 +1,4 @@
-"""The search, new or resumed by the same code: what the journal has is replayed, what it lacks is done."""
+"""The search, new or resumed by the same code: what is in the journal is replayed, what is not is done."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from evo_mtl.training.arrays import mark_cache_folder
 def run_search(
     folder: RunFolder, config: RunConfig, options: Options, progress: tell.Progress = tell.silent
 ) -> ArchiveState:
-    """Searches every task of the stream as often as the configuration says, where that has not been done.
+    """Searches every task of the stream as often as the configuration says, as far as that has not been done.
 
     All tasks once, then all again: a later pass starts from each task's own route and all the others'.
 
     Args:
         folder: New, empty, or a run of this very configuration (its stream may have grown).
-        config: What is searched; where the run has recorded more passes, so many.
+        config: What is searched; if the run has recorded more passes, those count.
         options: How.
         progress: Hears what happens.
 
@@ -88,7 +88,7 @@ class _Search:
                 planned = self.tasks[which]
                 place = Place(number, turns, pass_, self._share_of_clock(turns - number))
                 if not self._is_done(planned, pass_):
-                    self.tasks[which] = replace(planned, opened=None)  # its data may go after its turn
+                    self.tasks[which] = replace(planned, opened=None)  # its data can be freed after its turn
                     take_turn(ground, place, planned.config, planned.open(self.options.trust_python), engine)
                     ground.archive.snapshot(MOST_UNCOVERED)
                 else:
@@ -99,7 +99,7 @@ class _Search:
         return ground.state
 
     def _is_done(self, planned: Planned, pass_: int) -> bool:
-        """Whether the task was visited so often on these data, and not on older ones."""
+        """Whether the task has had this pass on the data it has now."""
         state, name = self.ground.state, planned.config.name
         same = name in state.answered and state.answered[name].brief.digest == planned.digest
         return same and state.passes.get(name, 0) >= pass_

@@ -1,4 +1,4 @@
-"""One task's jobs, given to the engine; what the clock said of them is written beside the journal."""
+"""One task's jobs, given to the engine; their clock readings are written beside the journal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Trials:
         plan: The task's surroundings.
         timings: The file of clock readings.
         num_classes: Of the task.
-        work: Planned multiply-adds of a candidate: several workers begin the dearest first, to end together.
+        work: Planned multiply-adds of a candidate: several workers start with the most expensive, to end together.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Trials:
         self._work = work
 
     def looks(self, requests: Sequence[LookRequest], max_images: int) -> list[Look]:
-        """What closed-form heads say of the task; a look whose workers died says nothing."""
+        """What closed-form heads say about the task; a look whose workers died says nothing."""
         jobs = [look_job(request, max_images) for request in requests]
 
         def about(place: int) -> Mapping[str, Any]:
@@ -75,7 +75,7 @@ class Trials:
 
         Args:
             candidates: What is tried.
-            told: Hears of each.
+            told: Called for each.
             bars: For each what it must reach while it trains, or be given up; none if left out.
             copies: Where candidates are cross-validated, of components that the task has trained.
         """
@@ -88,7 +88,7 @@ class Trials:
             grouped = [(place,) for place in range(len(candidates))]
         else:
             grouped = stackable(candidates, self._plan.layout, self._num_classes)
-        # With one worker the cheap ones come first: who looks on has an answer early.
+        # With one worker the cheap ones come first, so that somebody watching has an answer early.
         sign = -1 if self._engine.num_workers > 1 else 1
         groups = sorted(grouped, key=lambda group: (sign * self._sum(candidates, group), group))
 
@@ -103,7 +103,7 @@ class Trials:
             for member in group
             if result is None and len(group) > 1
         ]
-        if alone:  # what was too much together may do one by one
+        if alone:  # what needed too much memory together may succeed one by one
             results += self._trials(candidates, bars, copies, alone, lambda place, seconds: None)
             groups += alone
         found = dict.fromkeys(range(len(candidates)), _DIED)

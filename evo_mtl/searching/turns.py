@@ -1,6 +1,6 @@
 """One task's turn, new or resumed: looks, generations, and the route that is archived.
 
-Each turn is asked for a generation, the engine tries it, the journal commits it whole. A crash loses at
+A turn is asked for a generation, the engine tries it, and the journal commits it whole. A crash loses at
 most the generation in flight, and doing it again gives the same.
 """
 
@@ -68,7 +68,7 @@ class Place:
 
 
 def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engine: Engine) -> None:
-    """Searches a task, from wherever the journal has it, and archives its best route.
+    """Searches a task, going on from where the journal is, and archives its best route.
 
     In a later pass its own route is the first member of its population, and stays unless something beats it.
 
@@ -128,7 +128,7 @@ def _generation(
     outcomes = trials.generation(
         candidates,
         lambda one, seconds: ground.progress(tell.CandidateDone(task, number, one.child, seconds)),
-        # Validations of one fit are no measure of what many are pooled to.
+        # Validations of one fit cannot be compared with pooled ones.
         () if pricing.folds else bars(candidates, turn.world, turn.population.evaluations),
         _copies(ground, turn) if pricing.folds else None,
     )
@@ -153,7 +153,7 @@ def _copies(ground: Ground, turn: Turn) -> Copies:
 
 
 def evaluated(ground: Ground, candidate: Candidate, outcome: Outcome, pricing: Pricing) -> Evaluation:
-    """What came of a candidate, with its cost and score; its admission is not decided."""
+    """What became of a candidate, with its cost and score; its admission is not decided yet."""
     status = outcome.status
     cost = pricing.cost(candidate.genome, len(outcome.curve) - 1 if status.rejected else None)
     quality = outcome.quality if status.ok else float("nan")
@@ -194,7 +194,7 @@ def _archive(ground: Ground, turn: Turn, task: Task) -> None:
         )
         ground.commit(Found(task.name, pass_, answer))
     ground.store.remove(sorted(trained - in_use(ground.state)))
-    if ground.cache is None:  # of no use to the next task; a shared cache keeps to its bound
+    if ground.cache is None:  # of no use to the next task; a shared cache keeps within its bound
         ArrayCache(ground.folder.cache, 0).clear()
 
 
@@ -206,7 +206,7 @@ def found_route(ground: Ground, best: Evaluation) -> Answer:
 
 
 def _early_end(ground: Ground, turn: Turn) -> EarlyEnd | None:
-    """After which generation the stop rule ended the search, and with what gain in prospect; nothing if it did not."""
+    """After which generation the stop rule ended the search, and with what expected gain; nothing if it did not."""
     by_clock = ground.state.stopped.get(turn.world.task) == turn.world.pass_
     if turn.early_end is None or by_clock:
         return None
@@ -221,7 +221,7 @@ def _world(ground: Ground, pass_: int, task: Task, pricing: Pricing, trials: Tri
 
 
 def _looks(ground: Ground, pass_: int, task: Task, founders: Sequence[Founder], trials: Trials) -> Looks:
-    """What cheap looks say of the task: as committed, or looked up now and committed."""
+    """What looks say about the task: as committed, or looked up now and committed."""
     space, facts = ground.space_of(task.name), ground.root_of(task.name).facts
     if task.name in ground.state.looks:
         looks = Looks(ground.state.looked(task.name).looks)
@@ -266,7 +266,7 @@ def _tell_generation(ground: Ground, turn: Turn, number: int, seconds: float, re
 
 
 def tell_done(ground: Ground, place: Place, name: str, seconds: float, skipped: bool) -> None:
-    """A task's route is there, found now or before."""
+    """Reports that a task has its route, found now or before."""
     route = ground.state.routes[name].brief
     ground.progress(
         tell.TaskDone(

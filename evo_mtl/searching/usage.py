@@ -1,4 +1,4 @@
-"""Who uses which component: what must be kept, and among how many routes it is shared."""
+"""Who uses which component: what must be kept, and how many routes share it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evo_mtl.run.state import ArchiveState
 def in_use(state: ArchiveState) -> set[str]:
     """Components of the roots, of routes, of those that may be chosen instead, and of unfinished turns.
 
-    Of a turn: what its candidates wrote or started from.
+    Those of a turn are what its candidates wrote or started from.
     """
     turns = [state.turn(name) for name in state.generations]
     used = {*state.root_components, *state.users}
@@ -35,7 +35,7 @@ def written(generations: Iterable[Generation]) -> set[str]:
 
 
 def trained_before(state: ArchiveState, task: str) -> frozenset[str]:
-    """Components of a task's former route and kept front that are no root's: the task may have trained them."""
+    """Components of a task's former route and kept front that belong to no root: the task may have trained them."""
     if task not in state.routes:
         return frozenset()
     found = state.answer(task).components | state.choosable.get(task, frozenset())
@@ -62,5 +62,5 @@ def num_users(state: ArchiveState, without: str = "") -> Counter[str]:
 
 
 def uncounted(space: SearchSpace, facts: TrunkFacts) -> frozenset[str]:
-    """The root trunk's components, where a space divides them among the tasks alone."""
+    """The root trunk's components, if a space divides them among the tasks alone."""
     return frozenset(() if space.objective.root_shares else facts.components)

@@ -23,12 +23,12 @@ LARGEST = 8
 def stackable(
     candidates: Sequence[Candidate], layout: TrunkLayout, num_classes: int
 ) -> tuple[tuple[int, ...], ...]:
-    """Groups of places, each candidate in one, in order of their first places; most are groups of one.
+    """Groups of indices, each candidate in one group, ordered by their first index; most are groups of one.
 
     Members have the same route up to the weights that their heads and adapters start from, read the
     same images, and take as many steps on batches of one size with one kind of optimiser. They may
-    differ in learning rate, momentum, weight decay, label smoothing, warm-up, schedule and clip norm. How
-    norms are run does not matter: nothing that is stacked has batch statistics.
+    differ in learning rate, momentum, weight decay, label smoothing, warm-up, schedule and clip norm. The
+    gene ``norm`` does not matter: nothing that is stacked has batch statistics.
 
     Args:
         candidates: Of one task and generation, in order of address.
@@ -44,7 +44,7 @@ def stackable(
 
 
 def _parts(places: Sequence[int]) -> list[tuple[int, ...]]:
-    """Cuts a long group into the fewest parts, as even as can be."""
+    """Cuts a long group into as few parts as possible, of sizes as equal as possible."""
     count = -(-len(places) // LARGEST)
     cuts = [len(places) * i // count for i in range(count + 1)]
     return [tuple(places[a:b]) for a, b in itertools.pairwise(cuts)]

@@ -1,4 +1,4 @@
-"""Small residual modules put after a frozen stage, which change nothing when they are born.
+"""Small residual modules put after a frozen stage; new ones change nothing.
 
 Houlsby 2019 puts bottlenecks into a frozen transformer and starts them near the identity; mu2Net
 (Gesmundo 2022) starts theirs at it, by a zero up-projection, so a child scores like its parent.
@@ -22,7 +22,7 @@ from evo_mtl.network.pooling import Activation, main_tensor, with_main
 class ConvBottleneck(nn.Module):
     """Norm, 1x1 convolution down, GELU, 1x1 convolution up, added to ``(B, C, H, W)``.
 
-    The norm has one group: it needs no batch statistics, so a batch of one trains like any other.
+    The norm has one group: it needs no batch statistics, so even a batch of one can be trained on.
     """
 
     def __init__(self, channels: int, width: int) -> None:
