@@ -93,7 +93,19 @@ class ProcessEngine:
         self._workers = [_Worker(self._context) for _ in range(num_workers)]
 
     def run(self, plan: BenchPlan, jobs: Sequence[Job], done: Done) -> list[Any]:
-        """What each job gives, in the order of the jobs, whichever ends first."""
+        """What each job gives, in the order of the jobs, whichever ends first.
+
+        Where one raises, what the others are at is given up: no answer of theirs is left for the next jobs.
+        """
+        try:
+            return self._all(plan, jobs, done)
+        finally:
+            for worker in self._workers:
+                if worker.busy:
+                    worker.finish()
+                    worker.end()
+
+    def _all(self, plan: BenchPlan, jobs: Sequence[Job], done: Done) -> list[Any]:
         results: list[Any] = [None] * len(jobs)
         todo = deque((place, 1) for place in range(len(jobs)))
         while todo or any(worker.busy for worker in self._workers):
@@ -104,7 +116,7 @@ class ProcessEngine:
             for worker, answer in self._hear():
                 place, attempt, seconds = worker.finish()
                 if answer is None:
-                    worker.restart()
+                    worker.end()
                     if attempt < MAX_ATTEMPTS:
                         todo.appendleft((place, attempt + 1))
                         continue
@@ -150,6 +162,9 @@ class _Worker:
         return self._work is not None
 
     def give(self, plan: BenchPlan, job: Job, place: int, attempt: int) -> None:
+        if not self._process.is_alive():
+            self.end()
+            self._start()
         self._work = (place, attempt, time.monotonic())
         message = json.dumps({"plan": plan.to_json(), "job": job})
         with contextlib.suppress(OSError):  # a dead worker is noticed when it is listened to
@@ -160,10 +175,6 @@ class _Worker:
         place, attempt, start = self._work
         self._work = None
         return place, attempt, time.monotonic() - start
-
-    def restart(self) -> None:
-        self.end()
-        self._start()
 
     def end(self) -> None:
         self.connection.close()

@@ -16,6 +16,7 @@ from evo_mtl.engines.choice import engines, make_engine
 from evo_mtl.engines.jobs import Job, sweep_job, trial_job
 from evo_mtl.engines.local import Engine, ProcessEngine, SerialEngine, _Worker
 from evo_mtl.engines.workbench import BenchPlan, plan_from_json
+from evo_mtl.errors import EvoMtlError
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.testing.contracts import engines as contract
 from evo_mtl.training.sweeps import planned_sweeps
@@ -113,3 +114,17 @@ def test_a_generation_finds_every_frontier_that_its_passes_have_made(
     without = SerialEngine().run(plan, alone(tried[:2]), silent)
     assert engine.run(fresh, alone(tried[:2]), silent) == without
     assert sorted((tmp_path / "cache").rglob("*.npy")) == made
+
+
+def test_jobs_after_one_that_raised_get_their_own_answers(
+    world: tuple[BenchPlan, tuple[Candidate, ...]],
+) -> None:
+    plan, tried = world
+    engine = ProcessEngine(2)
+    try:
+        with pytest.raises(EvoMtlError, match="a job broke off"):
+            engine.run(plan, [{"kind": "no such kind"}, *alone(tried[:1])], silent)
+        found = engine.run(plan, alone(tried[1:2]), silent)
+        assert found == SerialEngine().run(plan, alone(tried[1:2]), silent)
+    finally:
+        engine.close()

@@ -25,6 +25,7 @@ from evo_mtl.run.progress import CandidateDone, Event, TaskDone, silent
 from evo_mtl.searching.beginning import begin
 from evo_mtl.searching.estimate import estimate
 from evo_mtl.searching.ground import Ground
+from evo_mtl.searching.offers import offer
 from evo_mtl.searching.runner import run_search
 from evo_mtl.streams.config import read_stream
 from evo_mtl.streams.task import open_task, open_test
@@ -237,10 +238,20 @@ def test_every_algorithm_searches_rows_and_its_work_is_foretold(
     assert len(RunFolder(tmp_path / "run").read_state().routes) == 3
 
 
-def test_further_passes_and_offers_read_rows_too(home: Path, tmp_path: Path) -> None:
+def test_further_passes_read_rows_too(home: Path, tmp_path: Path) -> None:
     config = made(home, "budget.generations=1").model_copy(update={"passes": 2})
     run_search(RunFolder(tmp_path / "run"), config, Options())
     assert set(RunFolder(tmp_path / "run").read_state().passes.values()) == {2}
+
+
+def test_offers_read_rows_too(home: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run_search(RunFolder(run), made(home, "budget.generations=1"), Options())
+    rows = offer(run)
+    offered = [row["task"] for row in rows if row["num_examples"]]
+    assert offered  # some task had a newer line on its own root to try
+    state = RunFolder(run).read_state()
+    assert set(state.offers) == {row["task"] for row in rows if row["newer"]} >= set(offered)
 
 
 def test_examples_that_the_trunk_cannot_read_are_refused_before_anything_is_written(
