@@ -6,7 +6,7 @@
 * ``descent`` - batches and steps of gradient descent; ``optimizers`` - what a step does
 * ``fit`` - a candidate or several, trained and validated; ``stacked``, ``groups`` - those together
 * ``looks`` - closed-form heads before anything is trained
-* ``calibration``, ``metrics`` - probabilities and scores
+* ``calibration``, ``metrics`` - probabilities and scores; ``continual`` - scores of a whole stream
 * ``trial`` - a candidate tried, whole; ``own`` - its modules
 * ``pricing`` - what that costs, planned; ``spent`` - what it took
 """
