@@ -33,7 +33,7 @@ def one_process(scripts: None, monkeypatch: pytest.MonkeyPatch) -> None:
         )
     reading = claim("measure").Reading(1.0, 1.0)
     monkeypatch.setattr(claim("start"), "_fresh", lambda command: reading)
-    monkeypatch.setattr("evo_mtl.engines.local.ProcessEngine", lambda num_workers: SerialEngine())
+    monkeypatch.setattr("evo_mtl.engines.local.ProcessEngine", lambda num_workers, site: SerialEngine(site))
 
 
 @pytest.mark.usefixtures("one_process")

@@ -1,8 +1,8 @@
 """The local engine: jobs in this process, or in worker processes that are kept alive.
 
-Work and results are small JSON; weights travel through the component store by digest. A worker that
-dies is replaced and its job done again, a bounded number of times; what a job gives does not
-depend on who does it.
+Work and results are small JSON; weights travel through the component store by digest. A worker is told the
+site with its first job, and again when tasks have come to it. A worker that dies is replaced and its job done
+again, a bounded number of times; what a job gives does not depend on who does it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from evo_mtl.engines.jobs import Job
-from evo_mtl.engines.workbench import BenchPlan, Workbench, plan_from_json
+from evo_mtl.engines.plan import BenchPlan, Site
+from evo_mtl.engines.workbench import Workbench
 from evo_mtl.errors import DataError, EvoMtlError, InputError
+from evo_mtl.plain import plain, restore
 
 MAX_ATTEMPTS = 2
 
 Done = Callable[[int, float, Mapping[str, float]], None]
-"""Hears the place of a job that ended, its seconds by the clock, and those by kind of work."""
+"""Hears the index of a job that ended, its seconds by the clock, and those by kind of work."""
 
 
 class Engine(Protocol):
@@ -47,37 +49,41 @@ class Engine(Protocol):
 
 
 class SerialEngine:
-    """Jobs one after another in this process."""
+    """Jobs one after another in this process.
+
+    Args:
+        site: Where this machine has what plans name.
+    """
 
     num_workers = 1
 
-    def __init__(self) -> None:
-        self._workbench = Workbench()
+    def __init__(self, site: Site) -> None:
+        self._workbench = Workbench(site)
 
     def run(self, plan: BenchPlan, jobs: Sequence[Job], done: Done) -> list[Any]:
         """What each job gives, in the order of the jobs."""
         results = []
-        for place, job in enumerate(jobs):
+        for index, job in enumerate(jobs):
             start = time.monotonic()
             answer = _plain(self._workbench.do(plan, job))
             results.append(answer["result"])
-            done(place, time.monotonic() - start, answer["spent"])
+            done(index, time.monotonic() - start, answer["spent"])
         return results
 
     def close(self) -> None:
         """Nothing to end."""
 
 
-def serial_engine(num_workers: int) -> Engine:
+def serial_engine(num_workers: int, site: Site) -> Engine:
     """Jobs in this process. Raises ``InputError`` for more than one worker."""
     if num_workers != 1:
         raise InputError(f"expected 1 with the serial engine, met {num_workers}", "--workers")
-    return SerialEngine()
+    return SerialEngine(site)
 
 
-def local_engine(num_workers: int) -> Engine:
+def local_engine(num_workers: int, site: Site) -> Engine:
     """One worker is this process; more are processes of their own."""
-    return SerialEngine() if num_workers == 1 else ProcessEngine(num_workers)
+    return SerialEngine(site) if num_workers == 1 else ProcessEngine(num_workers, site)
 
 
 class ProcessEngine:
@@ -85,11 +91,12 @@ class ProcessEngine:
 
     Args:
         num_workers: At least 1.
+        site: Where this machine has what plans name.
     """
 
-    def __init__(self, num_workers: int) -> None:
+    def __init__(self, num_workers: int, site: Site) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self.num_workers = num_workers
+        self.num_workers, self._site = num_workers, site
         self._workers = [_Worker(self._context) for _ in range(num_workers)]
 
     def run(self, plan: BenchPlan, jobs: Sequence[Job], done: Done) -> list[Any]:
@@ -107,24 +114,24 @@ class ProcessEngine:
 
     def _all(self, plan: BenchPlan, jobs: Sequence[Job], done: Done) -> list[Any]:
         results: list[Any] = [None] * len(jobs)
-        todo = deque((place, 1) for place in range(len(jobs)))
+        todo = deque((index, 1) for index in range(len(jobs)))
         while todo or any(worker.busy for worker in self._workers):
             for worker in self._workers:
                 if todo and not worker.busy:
-                    place, attempt = todo.popleft()
-                    worker.give(plan, jobs[place], place, attempt)
+                    index, attempt = todo.popleft()
+                    worker.give(self._site, plan, jobs[index], index, attempt)
             for worker, answer in self._hear():
-                place, attempt, seconds = worker.finish()
+                index, attempt, seconds = worker.finish()
                 if answer is None:
                     worker.end()
                     if attempt < MAX_ATTEMPTS:
-                        todo.appendleft((place, attempt + 1))
+                        todo.appendleft((index, attempt + 1))
                         continue
                     answer = {"result": None, "spent": {}}
                 if "error" in answer:
                     raise _ERRORS.get(answer["error"], EvoMtlError)(answer["message"])
-                results[place] = answer["result"]
-                done(place, seconds, answer["spent"])
+                results[index] = answer["result"]
+                done(index, seconds, answer["spent"])
         return results
 
     def close(self) -> None:
@@ -152,6 +159,7 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
+        self._told: Site | None = None
         self.connection, theirs = self._context.Pipe()
         self._process = self._context.Process(target=serve, args=(theirs, os.getpid()), daemon=True)
         self._process.start()
@@ -161,20 +169,21 @@ class _Worker:
     def busy(self) -> bool:
         return self._work is not None
 
-    def give(self, plan: BenchPlan, job: Job, place: int, attempt: int) -> None:
+    def give(self, site: Site, plan: BenchPlan, job: Job, index: int, attempt: int) -> None:
         if not self._process.is_alive():
             self.end()
             self._start()
-        self._work = (place, attempt, time.monotonic())
-        message = json.dumps({"plan": plan.to_json(), "job": job})
+        self._work = (index, attempt, time.monotonic())
+        message = {"site": None if site == self._told else plain(site), "plan": plain(plan), "job": job}
+        self._told = site.copy()
         with contextlib.suppress(OSError):  # a dead worker is noticed when it is listened to
-            self.connection.send_bytes(message.encode())
+            self.connection.send_bytes(json.dumps(message).encode())
 
     def finish(self) -> tuple[int, int, float]:
         assert self._work is not None
-        place, attempt, start = self._work
+        index, attempt, start = self._work
         self._work = None
-        return place, attempt, time.monotonic() - start
+        return index, attempt, time.monotonic() - start
 
     def end(self) -> None:
         self.connection.close()
@@ -186,23 +195,28 @@ def serve(connection: Connection, coordinator: int) -> None:
     """What a worker does: jobs, until the coordinator closes the pipe or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the coordinator
     threading.Thread(target=_end_with, args=(coordinator,), daemon=True).start()
-    workbench = Workbench()
+    served = _Served()
     while True:
         try:
             message = json.loads(connection.recv_bytes())
         except (EOFError, OSError):
             return
-        connection.send_bytes(json.dumps(_answer(workbench, message)).encode())
+        connection.send_bytes(json.dumps(served.answer(message)).encode())
 
 
-def _answer(workbench: Workbench, message: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return _plain(workbench.do(plan_from_json(message["plan"]), message["job"]))
-    except EvoMtlError as error:
-        kind = "input" if isinstance(error, InputError) else "other"
-        return {"error": kind, "message": str(error)}
-    except Exception:  # a fault of the program ends the search here as it does in a single process
-        return {"error": "other", "message": f"a job broke off\n{traceback.format_exc()}"}
+class _Served:
+    """A worker's answers, on the site that it was told last."""
+
+    def answer(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            if message["site"] is not None:
+                self._workbench = Workbench(restore(Site, message["site"]))
+            return _plain(self._workbench.do(restore(BenchPlan, message["plan"]), message["job"]))
+        except EvoMtlError as error:
+            kind = "input" if isinstance(error, InputError) else "other"
+            return {"error": kind, "message": str(error)}
+        except Exception:  # a fault of the program ends the search here as it does in a single process
+            return {"error": "other", "message": f"a job broke off\n{traceback.format_exc()}"}
 
 
 _ERRORS: dict[str, type[EvoMtlError]] = {"input": DataError, "other": EvoMtlError}

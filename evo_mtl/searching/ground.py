@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evo_mtl.engines.workbench import BenchPlan, set_threads
+from evo_mtl.engines.plan import BenchPlan, Site
+from evo_mtl.engines.workbench import set_threads
 from evo_mtl.genome.space import SearchSpace, check_against_trunk
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
@@ -48,8 +49,9 @@ class Ground:
         trust_python: bool,
     ) -> None:
         self.folder, self.config, self.archive, self.progress = folder, config, archive, progress
-        self.cache, self.cache_bytes = cache, cache_bytes
-        self.trust_python = trust_python
+        self.cache = cache
+        here = (cache or folder.cache).expanduser().absolute()
+        self.site = Site(folder.path.absolute(), here, cache_bytes, trust_python)
         self.store = folder.store()
         self.state = archive.state
         self.founders = Founders()
@@ -115,24 +117,20 @@ class Ground:
         )
 
     def plan(self, config: TaskConfig, task: Task, pass_: int) -> BenchPlan:
-        """What workers are told about a task."""
-        cache, space = self.cache or self.folder.cache, self.space_of(task.name)
+        """What workers are told about a task; the site knows from now on where its data are."""
+        site, space = self.site, self.space_of(task.name)
+        site.add(task.digest, config)
         if task.index is not None and task.index.stamp is not None:  # so that no worker reads all of it again
-            ArrayCache(cache.expanduser(), self.cache_bytes).keep(
-                index_key(task.digest), task.index.to_array()
-            )
+            ArrayCache(site.cache, site.cache_bytes).keep(index_key(task.digest), task.index.to_array())
         return BenchPlan(
-            folder=str(self.folder.path.absolute()),
-            cache=str(cache.expanduser().absolute()),
-            cache_bytes=self.cache_bytes,
             seed=self.config.seed,
             layout=self.root_of(task.name).layout,
-            task=config,
+            task=task.name,
+            metric=task.metric,
             digest=task.digest,
             validations=space.validations,
             sizes=space.image_sizes,
             threads=self.config.threads,
             device=self.config.device,
             folds=space.folds(len(task.validation), pass_),
-            trust_python=self.trust_python,
         )

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from evo_mtl.archive.timings import append_timing
-from evo_mtl.engines.choice import make_engine
+from evo_mtl.engines.choice import engines, make_engine
 from evo_mtl.engines.local import Engine
 from evo_mtl.errors import DataError
 from evo_mtl.evolution.candidate import Evaluation, OfTask, turn_address
@@ -87,11 +87,12 @@ def offer(
     sources = with_data(tasks, state, config, folder.path, trust_python)
     check_finished(state, folder.path)
     check_places(folder, cache)
-    made = make_engine(engine, workers)
+    engines.get(engine, "--engine")
     rows = []
     with lock(folder.lock), Archive(folder.journal) as archive:
         ground = Ground(folder, config, archive, tell.silent, cache, CACHE_BYTES, trust_python)
         ground.store.sweep(in_use(ground.state))
+        made = make_engine(engine, workers, ground.site)
         try:
             for source in sources:
                 newer = _newer(ground, source.name)
@@ -143,7 +144,7 @@ class _Offer:
         self, ground: Ground, engine: Engine, config: TaskConfig, newer: tuple[Founder, ...], level: float
     ) -> None:
         self.ground, self.engine, self.config, self.newer, self.level = ground, engine, config, newer, level
-        self.task = open_task(config, ground.trust_python)
+        self.task = open_task(config, ground.site.trust_python)
         name, state = config.name, ground.state
         if self.task.digest != state.answered[name].brief.digest:
             raise DataError(

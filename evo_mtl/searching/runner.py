@@ -80,7 +80,7 @@ class _Search:
     def all_tasks(self) -> ArchiveState:
         ground, passes = self.ground, self.ground.config.passes
         turns = passes * len(self.tasks)
-        engine = make_engine(self.options.engine, self.options.workers)
+        engine = make_engine(self.options.engine, self.options.workers, ground.site)
         ground.store.sweep(in_use(ground.state))  # what crashes left, here and beside the journal
         remove_temporaries(ground.folder.path)
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from evo_mtl.archive.timings import append_timing
 from evo_mtl.engines.jobs import Job, describe_job, look_job, sweep_job, trial_job
 from evo_mtl.engines.local import MAX_ATTEMPTS, Engine
-from evo_mtl.engines.workbench import BenchPlan
+from evo_mtl.engines.plan import BenchPlan
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.copies import Copies
 from evo_mtl.evolution.looks import Look, LookRequest
@@ -139,7 +139,7 @@ class Trials:
         def done(place: int, seconds: float, spent: Mapping[str, float]) -> None:
             append_timing(
                 self._timings,
-                task=self._plan.task.name,
+                task=self._plan.task,
                 kind=jobs[place]["kind"],
                 seconds=round(seconds, 3),
                 spent=dict(spent),

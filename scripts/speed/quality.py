@@ -23,7 +23,8 @@ import numpy as np
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.cli.text import table
 from evo_mtl.engines.local import SerialEngine
-from evo_mtl.engines.workbench import BenchPlan, set_threads
+from evo_mtl.engines.plan import BenchPlan, Site
+from evo_mtl.engines.workbench import set_threads
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
@@ -208,12 +209,10 @@ def _searched(side: Side, stream: str, tasks: Sequence[TaskConfig], folder: Path
             validations=space.validations,
         )
         plan = BenchPlan(
-            folder=str(folder),
-            cache=str(folder / f"cache-{number}"),
-            cache_bytes=2**32,
             seed=0,
             layout=layout,
-            task=one,
+            task=task.name,
+            metric=task.metric,
             digest=task.digest,
             validations=space.validations,
             sizes=space.image_sizes,
@@ -221,8 +220,9 @@ def _searched(side: Side, stream: str, tasks: Sequence[TaskConfig], folder: Path
             device="cpu",
             keeping=side.keeping,
         )
+        site = Site(folder, folder / f"cache-{number}", 2**32, tasks={task.digest: one})
         trials = Trials(
-            SerialEngine(),
+            SerialEngine(site),
             plan,
             folder / "timings.jsonl",
             len(task.classes),

@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
         plan = a_plan(place, a_task(Path(name), "squares", images, size), size, options.threads)
         if options.part != "whole":
             found["kinds"] = _measured(
-                kinds(place, size, options.quick), make_bench(plan), num_rounds(options)
+                kinds(place, size, options.quick), make_bench(plan, place.site), num_rounds(options)
             )
         if options.part != "kinds":
             found["whole"] = whole.measured(place, plan, size, options.quick, num_rounds(options))

@@ -9,7 +9,8 @@ from typing import Any
 
 from evo_mtl.cli.text import table
 from evo_mtl.engines.local import SerialEngine
-from evo_mtl.engines.workbench import BenchPlan, make_bench
+from evo_mtl.engines.plan import BenchPlan, Site
+from evo_mtl.engines.workbench import make_bench
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.searching.trials import Trials
 from speed.epochs import epochs, trial
@@ -29,10 +30,10 @@ def measured(place: Place, plan: BenchPlan, size: int, quick: bool, rounds: int)
         place.genome(depth, depth, **usual, learning_rate=0.0005 * (1 + i), label_smoothing=0.05 * (i % 3))
         for i in range(counts[-1])
     ]
-    candidates = as_candidates(plan.task.name, genomes)
-    naive = _naive(candidates, plan, counts)
-    ours = {count: _ours(candidates[:count], plan, count) for count in counts}
-    one, _ = epochs(genomes[0], make_bench(plan), 2 if quick else 12, rounds)
+    candidates = as_candidates(plan.task, genomes)
+    naive = _naive(candidates, plan, place.site, counts)
+    ours = {count: _ours(candidates[:count], plan, place.site, count) for count in counts}
+    one, _ = epochs(genomes[0], make_bench(plan, place.site), 2 if quick else 12, rounds)
     share = middle(one["ours"], "cpu") / middle(one["naive"], "cpu")
     rows, found = [], {}
     for count in counts:
@@ -49,9 +50,11 @@ def measured(place: Place, plan: BenchPlan, size: int, quick: bool, rounds: int)
     return found
 
 
-def _naive(candidates: list[Candidate], plan: BenchPlan, counts: tuple[int, ...]) -> dict[int, Reading]:
+def _naive(
+    candidates: list[Candidate], plan: BenchPlan, site: Site, counts: tuple[int, ...]
+) -> dict[int, Reading]:
     """Each candidate alone, one after another; the clock is read when so many are done."""
-    bench = replace(make_bench(_elsewhere(plan, "naive")), keeping=False)
+    bench = replace(make_bench(plan, _fresh(site, "naive")), keeping=False)
     wall, cpu = time.perf_counter(), time.process_time()
     found = {}
     for done, candidate in enumerate(candidates, 1):
@@ -61,16 +64,17 @@ def _naive(candidates: list[Candidate], plan: BenchPlan, counts: tuple[int, ...]
     return found
 
 
-def _ours(candidates: list[Candidate], plan: BenchPlan, count: int) -> Reading:
+def _ours(candidates: list[Candidate], plan: BenchPlan, site: Site, count: int) -> Reading:
     """The same as a search does it: generations of jobs, passes first."""
-    plan = _elsewhere(plan, f"ours{count}")
-    trials = Trials(SerialEngine(), plan, Path(f"{plan.cache}.timings.jsonl"), NUM_CLASSES, lambda one: 0.0)
+    site = _fresh(site, f"ours{count}")
+    timings = Path(f"{site.cache}.timings.jsonl")
+    trials = Trials(SerialEngine(site), plan, timings, NUM_CLASSES, lambda one: 0.0)
     wall, cpu = time.perf_counter(), time.process_time()
     for start in range(0, len(candidates), GENERATION):
         trials.generation(candidates[start : start + GENERATION], lambda one, seconds: None)
     return Reading(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def _elsewhere(plan: BenchPlan, name: str) -> BenchPlan:
-    """The same task with nothing decoded or kept yet."""
-    return replace(plan, cache=f"{plan.cache}-{name}")
+def _fresh(site: Site, name: str) -> Site:
+    """The same data with nothing decoded or kept yet."""
+    return replace(site, cache=Path(f"{site.cache}-{name}"))

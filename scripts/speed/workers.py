@@ -76,7 +76,7 @@ def in_child(request: dict[str, Any]) -> dict[str, Any]:
             place.genome(depth, first, **usual, learning_rate=0.001 * (1 + i))
             for i, first in enumerate(open_from)
         ]
-        engine = ProcessEngine(request["workers"])
+        engine = ProcessEngine(request["workers"], place.site)
         trials = Trials(
             engine,
             plan,

@@ -11,7 +11,7 @@ import numpy as np
 
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.documents import parse
-from evo_mtl.engines.workbench import BenchPlan
+from evo_mtl.engines.plan import BenchPlan, Site
 from evo_mtl.evolution.candidate import DRAW, Candidate
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.mutation import new_adapter
@@ -34,12 +34,13 @@ VALUES = {"batch_size": 32, "optimizer": "adamw", "learning_rate": 0.001, "adapt
 
 @dataclass(frozen=True)
 class Place:
-    """A folder with the root trunk's components."""
+    """A folder with the root trunk's components; its site knows the tasks that plans were made for."""
 
     folder: Path
     store: ComponentStore
     layout: TrunkLayout
     facts: TrunkFacts
+    site: Site
 
     def genome(
         self, depth: int, open_from: int, adapters: Iterable[int] = (), taps: str = "groups", **values: Any
@@ -65,7 +66,7 @@ def a_place(folder: Path, quick: bool) -> Place:
     """The trunk of the space ``small``, or a tiny random one."""
     store = ComponentStore(folder)
     root = read_root(write_root(TINY_TRUNK if quick else TRUNK, store))
-    return Place(folder, store, root.layout, root.facts)
+    return Place(folder, store, root.layout, root.facts, Site(folder, folder / "cache", 2**32))
 
 
 def a_task(folder: Path, name: str, num_images: int, size: int, num_classes: int = NUM_CLASSES) -> TaskConfig:
@@ -89,15 +90,15 @@ def a_task(folder: Path, name: str, num_images: int, size: int, num_classes: int
 
 
 def a_plan(place: Place, config: TaskConfig, size: int, threads: int = 1, validations: int = 2) -> BenchPlan:
-    """What workers are told about a task whose images have one size."""
+    """What workers are told about a task whose images have one size; the place's site knows its data from now on."""
+    digest = open_task(config).digest
+    place.site.add(digest, config)
     return BenchPlan(
-        folder=str(place.folder),
-        cache=str(place.folder / "cache"),
-        cache_bytes=2**32,
         seed=0,
         layout=place.layout,
-        task=config,
-        digest=open_task(config).digest,
+        task=config.name,
+        metric=config.metric,
+        digest=digest,
         validations=validations,
         sizes=(size,),
         threads=threads,

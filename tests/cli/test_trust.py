@@ -11,8 +11,9 @@ import pytest
 
 import evo_mtl
 from evo_mtl.engines.local import ProcessEngine, SerialEngine
-from evo_mtl.engines.workbench import BenchPlan, plan_from_json
+from evo_mtl.engines.plan import BenchPlan, Site
 from evo_mtl.errors import DataError
+from evo_mtl.plain import plain, restore
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import open_task, open_test
 from evo_mtl.testing.worlds import a_trunk
@@ -121,25 +122,25 @@ def test_a_task_is_opened_without_trust_unless_it_is_given(opened: object) -> No
         opened(config)  # type: ignore[operator]
 
 
-def test_a_worker_calls_nothing_that_its_plan_does_not_trust(tmp_path: Path) -> None:
+def test_a_worker_calls_nothing_that_its_site_does_not_trust(tmp_path: Path) -> None:
     _, layout, _ = a_trunk(tmp_path / "run")
     plan = BenchPlan(
-        folder=str(tmp_path / "run"),
-        cache=str(tmp_path / "cache"),
-        cache_bytes=2**28,
         seed=0,
         layout=layout,
-        task=TaskConfig(name="mine", source="python:os:abort"),
+        task="mine",
+        metric="accuracy",
         digest="0" * 64,
         validations=2,
         sizes=(32,),
         threads=1,
         device="cpu",
     )
-    assert plan_from_json(replace(plan, trust_python=True).to_json()).trust_python
-    workers = ProcessEngine(1)
+    source = TaskConfig(name="mine", source="python:os:abort")
+    site = Site(tmp_path / "run", tmp_path / "cache", 2**28, tasks={plan.digest: source})
+    assert restore(Site, plain(replace(site, trust_python=True))).trust_python
+    workers = ProcessEngine(1, site)
     try:
-        for engine in (SerialEngine(), workers):
+        for engine in (SerialEngine(site), workers):
             with pytest.raises(DataError, match="python:os:abort runs code"):
                 engine.run(plan, [{"kind": "describe"}], lambda *done: None)
     finally:

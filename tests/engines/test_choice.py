@@ -10,28 +10,31 @@ import pytest
 
 from evo_mtl.engines.choice import engines, make_engine
 from evo_mtl.engines.local import ProcessEngine, SerialEngine
+from evo_mtl.engines.plan import Site
 from evo_mtl.errors import InputError
 from evo_mtl.run.options import Options
 from tests.worlds import config, journal, search
 
+SITE = Site(Path("run"), Path("cache"), 0)
+
 
 def test_every_registered_engine_is_made_with_one_worker() -> None:
     for name in engines:
-        engine = make_engine(name, 1)
+        engine = make_engine(name, 1, SITE)
         assert engine.num_workers == 1
         engine.close()
 
 
 def test_local_is_this_process_for_one_worker_and_others_for_more() -> None:
-    assert isinstance(make_engine("local", 1), SerialEngine)
-    engine = make_engine("local", 2)
+    assert isinstance(make_engine("local", 1, SITE), SerialEngine)
+    engine = make_engine("local", 2, SITE)
     engine.close()
     assert isinstance(engine, ProcessEngine)
 
 
 def test_the_serial_engine_has_one_worker() -> None:
     with pytest.raises(InputError, match="--workers: expected 1 with the serial engine, met 2"):
-        make_engine("serial", 2)
+        make_engine("serial", 2, SITE)
 
 
 def test_an_unknown_engine_is_refused_before_anything_is_written_or_torch_is_loaded(tmp_path: Path) -> None:
@@ -64,8 +67,8 @@ class Counting(SerialEngine):
 
     jobs = 0
 
-    def __init__(self, num_workers: int) -> None:
-        super().__init__()
+    def __init__(self, num_workers: int, site: Site) -> None:
+        super().__init__(site)
 
     def run(self, plan, jobs, done):  # type: ignore[no-untyped-def]
         Counting.jobs += len(jobs)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from evo_mtl.engines.local import ProcessEngine, _Worker
+from evo_mtl.engines.plan import Site
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +23,9 @@ def _kept() -> Iterator[list[_Worker]]:
 def _shared_workers(_kept: list[_Worker], monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine takes the workers that the one before it has left running."""
 
-    def start(engine: ProcessEngine, num_workers: int) -> None:
+    def start(engine: ProcessEngine, num_workers: int, site: Site) -> None:
         engine._context = multiprocessing.get_context("spawn")
-        engine.num_workers = num_workers
+        engine.num_workers, engine._site = num_workers, site
         _kept[:] = [worker for worker in _kept if not worker.busy]
         while len(_kept) < num_workers:
             _kept.append(_Worker(engine._context))

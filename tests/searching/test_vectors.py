@@ -12,12 +12,13 @@ import torch
 import evo_mtl
 from evo_mtl.answering.evaluation import evaluate
 from evo_mtl.answering.prediction import predict
-from evo_mtl.engines.workbench import plan_from_json
+from evo_mtl.engines.plan import BenchPlan, Site
 from evo_mtl.errors import ConfigError, InputError, TrunkError
 from evo_mtl.files import lock
 from evo_mtl.genome.space import read_space
 from evo_mtl.learners.comparison import Request, compute_row
 from evo_mtl.network.inputs import Vector
+from evo_mtl.plain import plain, restore
 from evo_mtl.run.config import RunConfig, make_config
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.options import Options
@@ -215,12 +216,16 @@ def test_a_stopped_search_goes_on_to_the_same_journal(
     assert folder.journal.read_bytes() == RunFolder(home / "run").journal.read_bytes()
 
 
-def test_what_workers_are_told_travels_as_plain_data(home: Path) -> None:
+def test_what_workers_are_told_travels_as_plain_data_and_names_no_path(home: Path) -> None:
     config = made(home)
     with lock(RunFolder(home / "run").lock), begin(RunFolder(home / "run"), config) as archive:
         ground = Ground(RunFolder(home / "run"), config, archive, silent, None, 2**20, trust_python=False)
         plan = ground.plan(config.stream.tasks[2], open_task(config.stream.tasks[2]), 1)
-    assert plan_from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    told = json.dumps(plain(plan))
+    assert restore(BenchPlan, json.loads(told)) == plan
+    assert "/" not in told
+    assert restore(Site, json.loads(json.dumps(plain(ground.site)))) == ground.site
+    assert ground.site.tasks == {plan.digest: config.stream.tasks[2]}
     assert plan.layout.input == Vector(9)
 
 

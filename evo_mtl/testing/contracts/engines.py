@@ -11,14 +11,17 @@ from typing import Any
 
 from evo_mtl.engines.jobs import Job, trial_job
 from evo_mtl.engines.local import Engine, SerialEngine
-from evo_mtl.engines.workbench import BenchPlan
+from evo_mtl.engines.plan import BenchPlan, Site
 from evo_mtl.errors import InputError
 from evo_mtl.evolution.candidate import DRAW, Candidate
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.space import read_space
-from evo_mtl.streams.config import read_stream
+from evo_mtl.streams.config import TaskConfig, read_stream
 from evo_mtl.streams.task import open_task
 from evo_mtl.testing.worlds import a_trunk, write_space, write_stream
+
+CHANGED, UNKNOWN = "0" * 64, "1" * 64
+"""Digests of no data: under the first there are some all the same."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,24 @@ class Work:
     """What an engine is given here.
 
     Attributes:
+        site: With which the engine is made: it knows the plan's data, and other data under :data:`CHANGED`.
         plan: Of a task of coloured squares.
+        later: A task of which the site knows nothing yet.
         candidates: Two that can be trained and a third that diverges.
     """
 
+    site: Site
     plan: BenchPlan
+    later: TaskConfig
     candidates: tuple[Candidate, ...]
+
+    def alone(self, plan: BenchPlan, jobs: Sequence[Job]) -> list[Any]:
+        """What jobs give in this process, one after another."""
+        engine = SerialEngine(self.site)
+        try:
+            return engine.run(plan, jobs, _silent)
+        finally:
+            engine.close()
 
     def jobs(self) -> list[Job]:
         """A trial of each candidate."""
@@ -41,15 +56,14 @@ class Work:
 def work(folder: Path) -> Work:
     """Made in a folder, in which nothing may be."""
     _, layout, facts = a_trunk(folder / "run")
-    task = read_stream(write_stream(folder, ["one"])).tasks[0]
+    task, later = read_stream(write_stream(folder, ["one", "later"])).tasks
+    digest = open_task(task).digest
     plan = BenchPlan(
-        folder=str(folder / "run"),
-        cache=str(folder / "cache"),
-        cache_bytes=2**28,
         seed=0,
         layout=layout,
-        task=task,
-        digest=open_task(task).digest,
+        task=task.name,
+        metric=task.metric,
+        digest=digest,
         validations=2,
         sizes=(32,),
         threads=1,
@@ -58,38 +72,35 @@ def work(folder: Path) -> Work:
     space = read_space(str(write_space(folder)))
     genomes = [seed_genome(seed, space, facts) for seed in space.seeds]
     genomes.append(genomes[1].with_values({"learning_rate": 1e25, "warmup_share": 0.0, "epochs": 4}))
-    return Work(plan, tuple(Candidate("one", 0, i, None, DRAW, genome) for i, genome in enumerate(genomes)))
+    site = Site(folder / "run", folder / "cache", 2**28, tasks={digest: task, CHANGED: task})
+    return Work(
+        site,
+        plan,
+        later,
+        tuple(Candidate("one", 0, i, None, DRAW, genome) for i, genome in enumerate(genomes)),
+    )
 
 
-def _silent(place: int, seconds: float, spent: Mapping[str, float]) -> None:
+def _silent(index: int, seconds: float, spent: Mapping[str, float]) -> None:
     pass
-
-
-def _alone(plan: BenchPlan, jobs: Sequence[Job]) -> list[Any]:
-    """What jobs give in this process, one after another."""
-    engine = SerialEngine()
-    try:
-        return engine.run(plan, jobs, _silent)
-    finally:
-        engine.close()
 
 
 def check_outcomes_are_those_of_this_process_in_the_order_of_the_jobs(engine: Engine, given: Work) -> None:
     """Whoever does a job and whenever; a candidate that diverges is an outcome like the others."""
     found = engine.run(given.plan, given.jobs(), _silent)
-    assert found == _alone(given.plan, given.jobs())
+    assert found == given.alone(given.plan, given.jobs())
     assert json.loads(json.dumps(found)) == found, "outcomes are plain data"
     assert engine.run(given.plan, given.jobs()[::-1], _silent) == found[::-1]
 
 
 def check_each_job_is_heard_of_once(engine: Engine, given: Work) -> None:
-    """By its place, with its seconds by the clock and by kind of work."""
+    """By its index, with its seconds by the clock and by kind of work."""
     heard: dict[int, float] = {}
 
-    def hear(place: int, seconds: float, spent: Mapping[str, float]) -> None:
-        assert place not in heard, f"job {place} was heard of twice"
+    def hear(index: int, seconds: float, spent: Mapping[str, float]) -> None:
+        assert index not in heard, f"job {index} was heard of twice"
         assert all(value >= 0 for value in spent.values())
-        heard[place] = seconds
+        heard[index] = seconds
 
     engine.run(given.plan, given.jobs(), hear)
     assert sorted(heard) == list(range(len(given.candidates)))
@@ -105,24 +116,42 @@ def check_another_plan_in_between_changes_nothing(engine: Engine, given: Work) -
     """What is kept of one task's images and activations does not leak into another's."""
     first = engine.run(given.plan, given.jobs()[:2], _silent)
     other = replace(given.plan, validation=(0, 1, 2, 3, 4))
-    assert engine.run(other, given.jobs()[:2], _silent) == _alone(other, given.jobs()[:2]) != first
+    assert engine.run(other, given.jobs()[:2], _silent) == given.alone(other, given.jobs()[:2]) != first
     assert engine.run(given.plan, given.jobs()[:2], _silent) == first
 
 
 def check_wrong_input_is_handed_on_in_one_line_and_the_next_jobs_are_done(
     engine: Engine, given: Work
 ) -> None:
-    """Data that changed under the engine: an error about what was handed in, which names the task."""
-    changed = replace(given.plan, digest="0" * 64)
-    said = None
+    """Data that changed under the engine, or that nobody has: an error about what was handed in, naming the task."""
+    for digest in (CHANGED, UNKNOWN):
+        said = None
+        try:
+            engine.run(replace(given.plan, digest=digest), given.jobs()[:1], _silent)
+        except InputError as error:
+            said = str(error)
+        assert said is not None, "data that changed passed unseen"
+        assert given.plan.task in said
+        assert "\n" not in said
+    assert engine.run(given.plan, given.jobs()[:1], _silent) == given.alone(given.plan, given.jobs()[:1])
+
+
+def check_a_task_that_comes_later_is_found(engine: Engine, given: Work) -> None:
+    """The site grows while the engine is there."""
+    jobs, came = given.jobs()[:1], replace(given.plan, task="later", digest=open_task(given.later).digest)
+    engine.run(given.plan, jobs, _silent)
+    given.site.add(came.digest, given.later)
     try:
-        engine.run(changed, given.jobs()[:1], _silent)
-    except InputError as error:
-        said = str(error)
-    assert said is not None, "data that changed passed unseen"
-    assert given.plan.task.name in said
-    assert "\n" not in said
-    assert engine.run(given.plan, given.jobs()[:1], _silent) == _alone(given.plan, given.jobs()[:1])
+        assert engine.run(came, jobs, _silent) == given.alone(came, jobs)
+    finally:
+        del given.site.tasks[came.digest]
+
+
+def check_two_names_for_the_same_data_are_two_tasks(engine: Engine, given: Work) -> None:
+    """What a task is called and judged by is the plan's: its draws are made at addresses with its name."""
+    jobs, other = given.jobs()[:2], replace(given.plan, task="other")
+    assert engine.run(other, jobs, _silent) == given.alone(other, jobs)
+    assert engine.run(given.plan, jobs, _silent) == given.alone(given.plan, jobs)
 
 
 def check_a_fault_of_the_program_ends_the_run_and_does_not_pass_for_a_failed_candidate(
@@ -138,7 +167,7 @@ def check_a_fault_of_the_program_ends_the_run_and_does_not_pass_for_a_failed_can
         raised = error
     assert raised is not None, "a fault passed for an outcome"
     assert not isinstance(raised, InputError)
-    assert engine.run(given.plan, given.jobs()[:1], _silent) == _alone(given.plan, given.jobs()[:1])
+    assert engine.run(given.plan, given.jobs()[:1], _silent) == given.alone(given.plan, given.jobs()[:1])
 
 
 def check_closing_leaves_nothing_running(make: Callable[[], Engine], given: Work) -> None:
@@ -158,6 +187,8 @@ CHECKS: tuple[Callable[[Engine, Work], None], ...] = (
     check_no_jobs_give_nothing,
     check_another_plan_in_between_changes_nothing,
     check_wrong_input_is_handed_on_in_one_line_and_the_next_jobs_are_done,
+    check_a_task_that_comes_later_is_found,
+    check_two_names_for_the_same_data_are_two_tasks,
     check_a_fault_of_the_program_ends_the_run_and_does_not_pass_for_a_failed_candidate,
 )
 """Each with an engine, which they may share, and :func:`work`."""
