@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,14 +16,16 @@ from evo_mtl.run.asked import check_task_id, with_data
 from evo_mtl.run.root import read_root
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Split, load_batch, open_splits
-from evo_mtl.training import metrics
+from evo_mtl.training import continual, metrics
 from evo_mtl.training.calibration import apply as softmax
 
+AVERAGE, FORGETTING = "average_accuracy/lopez_paz2017", "forgetting/avalanche"
 DEFINITIONS = {
     "accuracy": "share of examples whose most probable class is the true one",
     "balanced_accuracy": "mean over the classes that occur of the share of their examples answered rightly",
-    "average_accuracy": "mean over tasks of each task's own metric",
-    "forgetting": "mean over tasks of validation quality when archived minus validation quality now",
+    "average_accuracy": f"{AVERAGE}: mean over tasks of each task's own metric",
+    "forgetting": f"{FORGETTING}: mean over all tasks but the one archived last of validation quality when archived "
+    "minus validation quality now",
     "pooled": "where labels are few: validation quality is over validation images and left-out training images",
     "corrected": "validation quality after a correction for having been chosen among so many candidates "
     "(Tsamardinos 2018)",
@@ -57,18 +59,20 @@ def evaluate(
     """
     check_task_id(task_id)
     model = load(path)
-    rows, losses, chosen = [], [], []
+    rows, then, now = [], {}, {}
     for config in with_data(tasks, model.state, model.config, model.place, trust_python):
-        row, loss = _evaluate_task(model, config, split, trust_python)
+        row, then[config.name], now[config.name] = _evaluate_task(model, config, split, trust_python)
         rows.append(row)
-        losses.append(loss)
-        chosen.append(row[model.state.answered[config.name].brief.metric])
+    in_order = sorted(then, key=model.state.arrived.__getitem__)
+    average = continual.figure(AVERAGE, _record({row["name"]: row[row["metric"]] for row in rows}))
+    forgetting = continual.figure(FORGETTING, _record({name: now[name] for name in in_order}, then))
     return {
         "run": model.place.name,
         "split": split,
         "tasks": rows,
-        "average_accuracy": float(np.mean(chosen)),
-        "forgetting": float(np.mean(losses)),
+        "average_accuracy": average.value,
+        "forgetting": forgetting.value,
+        "undefined": {} if forgetting.undefined is None else {"forgetting": forgetting.undefined},
         "total_parameters": total_parameters(model),
         "trunk_parameters": trunk_parameters(model),
         "task_id": task_id,
@@ -78,8 +82,8 @@ def evaluate(
 
 def _evaluate_task(
     model: Model, config: TaskConfig, split: str, trust_python: bool
-) -> tuple[dict[str, Any], float]:
-    """The row of a task, and how much of its validation quality is lost."""
+) -> tuple[dict[str, Any], float, float]:
+    """The row of a task, and its validation quality when it was archived and now."""
     splits = open_splits(config, trust_python)
     name = config.name
     known, answer = model.state.answered[name].brief, model.state.answer(name)
@@ -106,7 +110,16 @@ def _evaluate_task(
         "added_parameters": told.cost.added_parameters,
         "multiply_adds": told.cost.inference,
     }
-    return row, (told.quality if pooled is None else pooled.validation) - now
+    return row, told.quality if pooled is None else pooled.validation, now
+
+
+def _record(now: Mapping[str, float], then: Mapping[str, float] | None = None) -> continual.Record:
+    """Tasks' quality after the last of them, and, of each, when it was archived; in between nothing was measured."""
+    matrix = np.full((len(now), len(now)), np.nan)
+    if then is not None:
+        np.fill_diagonal(matrix, [then[name] for name in now])
+    matrix[-1] = list(now.values())
+    return continual.Record(matrix=matrix)
 
 
 def _logits(model: Model, name: str, split: Split) -> np.ndarray:

@@ -63,7 +63,22 @@ def evaluation_text(found: dict[str, Any]) -> str:
     return "\n".join(
         [
             table(head, rows),
-            f"average {found['average_accuracy']:.4f}, forgetting {found['forgetting']:.4f}, "
-            f"{short(found['total_parameters'])} parameters in all",
+            ", ".join(
+                [
+                    *(_figure(found, name) for name in ("average_accuracy", "forgetting")),
+                    f"{short(found['total_parameters'])} parameters in all",
+                ]
+            ),
         ]
+    )
+
+
+def _figure(found: dict[str, Any], name: str) -> str:
+    """A figure with the id of its definition; where it is undefined, why."""
+    identity = found["definitions"][name].partition(":")[0]
+    value = found[name]
+    return (
+        f"{identity} {value:.4f}"
+        if value is not None
+        else f"{identity} undefined ({found['undefined'][name]})"
     )

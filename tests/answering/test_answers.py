@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ import torch
 from PIL import Image
 
 import evo_mtl
+from evo_mtl.answering import evaluation
 from evo_mtl.answering.evaluation import evaluate
 from evo_mtl.answering.model import Model, load
 from evo_mtl.answering.prediction import predict
 from evo_mtl.errors import DataError, InputError, RunError
-from evo_mtl.streams.config import read_stream
+from evo_mtl.streams.config import TaskConfig, read_stream
 from evo_mtl.streams.images import resize
 from evo_mtl.streams.task import open_test
 from evo_mtl.telling.comparison import baseline_columns, run_column, table
@@ -134,6 +136,29 @@ def test_evaluate_counts_what_predict_answers(folder: Path, model: Model) -> Non
         (found["tasks"][0]["accuracy"] + found["tasks"][1]["balanced_accuracy"]) / 2
     )
     json.dumps(found, allow_nan=False)
+
+
+def test_forgetting_is_of_all_tasks_but_the_one_archived_last(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = evaluation._evaluate_task
+
+    def with_losses(model: Model, config: TaskConfig, *how: Any) -> tuple[dict[str, Any], float, float]:
+        row, then, now = real(model, config, *how)
+        return row, then, now - {"first": 0.125, "second": 0.25}[config.name]
+
+    monkeypatch.setattr(evaluation, "_evaluate_task", with_losses)
+    found = evaluate(folder / "run", ["second", "first"])
+    assert found["forgetting"] == pytest.approx(0.125)
+    assert found["undefined"] == {}
+    assert found["definitions"]["forgetting"].startswith("forgetting/avalanche: ")
+
+
+def test_forgetting_of_one_task_is_undefined(folder: Path) -> None:
+    found = evaluate(folder / "run", ["first"])
+    assert found["forgetting"] is None
+    assert found["undefined"] == {"forgetting": "there is one task only"}
+    assert found["average_accuracy"] == found["tasks"][0]["accuracy"]
 
 
 def test_evaluating_validation_gives_the_quality_the_search_recorded(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -163,8 +164,13 @@ def test_evaluate_prints_the_object_that_is_promised(command: Command, finished:
 
 
 def test_evaluate_prints_a_row_a_task(command: Command, finished: Path) -> None:
-    lines = command("evaluate", finished / "run").out.splitlines()
-    assert [line.split()[0] for line in lines] == ["task", "one", "two", "average"]
+    *lines, last = command("evaluate", finished / "run").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["task", "one", "two"]
+    assert re.match(r"average_accuracy/lopez_paz2017 \d\.\d{4}, forgetting/avalanche 0\.0000, ", last)
+    assert (
+        "forgetting/avalanche undefined (there is one task only)"
+        in command("evaluate", finished / "run", "--task", "two").out
+    )
 
 
 def test_predict_answers_every_task_for_every_image(command: Command, finished: Path, tmp_path: Path) -> None:
