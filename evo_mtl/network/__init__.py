@@ -2,6 +2,7 @@
 
 * ``trunks`` - pretrained models cut into stages
 * ``kinds`` - kinds of components, one module for each; ``head``, ``projection``, ``closed_form`` - what heads share
+* ``moments``, ``streaming`` - sums over a stream, and heads that are solved from them
 * ``pooling`` - what heads read
 * ``route`` - a task's model as a small graph with keys
 * ``assembly`` - from a genome to a route; ``specs`` - to the specs of what its task would own

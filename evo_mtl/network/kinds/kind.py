@@ -22,6 +22,7 @@ from evo_mtl.files import canonical_json
 from evo_mtl.genome.genome import Genome
 from evo_mtl.genome.kinds import KINDS
 from evo_mtl.network.kinds.fields import Field, one_of
+from evo_mtl.network.moments import Sums
 from evo_mtl.network.trunks import work_in
 
 Spec = Mapping[str, Any]
@@ -81,6 +82,19 @@ class Chosen:
     leave_one_out_error: float | None = None
 
 
+@dataclass(frozen=True)
+class Streaming:
+    """How a head is solved from sums over a stream (:mod:`evo_mtl.network.streaming`).
+
+    Attributes:
+        solve: Weight ``(K, D)`` and bias ``(K,)`` on standardised columns, under one of its strengths.
+        strengths: The strengths it may have, rising; the stream chooses. One where there is nothing to choose.
+    """
+
+    solve: Callable[[Sums, float], tuple[Tensor, Tensor]]
+    strengths: tuple[float, ...] = (1.0,)
+
+
 Condensed = tuple[Callable[[Tensor], Tensor], Sequence[nn.Module]]
 """What is done to features once, and modules to be trained on what comes of it."""
 
@@ -107,6 +121,7 @@ class HeadKind:
         reads_again: Whether ``ready`` reads the taps of an inherited head too.
         inherit: A candidate's head from the module that its genome names, and the spec it is to have.
         condense: If several heads do the same to features before the part that is trained: that step, and the rest.
+        streaming: How it is solved from sums over a stream; ``None`` for a kind that gradient descent trains.
     """
 
     describe: Callable[[Genome, Sequence[int], int, int], dict[str, Any]]
@@ -115,6 +130,7 @@ class HeadKind:
     reads_again: bool = False
     inherit: Callable[[nn.Module, Spec], nn.Module] = _as_inherited
     condense: Callable[[Sequence[nn.Module]], Condensed | None] = _not_condensed
+    streaming: Streaming | None = None
 
 
 def _nothing(module: nn.Module) -> None:

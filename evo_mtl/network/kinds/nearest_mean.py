@@ -9,7 +9,8 @@ from evo_mtl.genome.genome import Genome
 from evo_mtl.network.closed_form import nearest_class_mean
 from evo_mtl.network.head import Head
 from evo_mtl.network.kinds.heads import features_of, fill, head_kind_of
-from evo_mtl.network.kinds.kind import Chosen
+from evo_mtl.network.kinds.kind import Chosen, Streaming
+from evo_mtl.network.moments import Sums
 
 
 def _solve(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> Chosen:
@@ -17,4 +18,8 @@ def _solve(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> Chos
     return Chosen()
 
 
-KIND = head_kind_of("nearest_mean", _solve, lambda spec, genome, count: 0.0)
+def _solve_sums(sums: Sums, strength: float) -> tuple[Tensor, Tensor]:
+    return sums.means, -sums.means.square().sum(1) / 2
+
+
+KIND = head_kind_of("nearest_mean", _solve, lambda spec, genome, count: 0.0, streaming=Streaming(_solve_sums))

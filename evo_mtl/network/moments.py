@@ -1,0 +1,212 @@
+"""Sums over examples that closed-form heads are solved from, kept while the examples go by.
+
+How many examples each class has, the sum of their numbers, and one matrix of second moments for all classes
+together are all that ridge, nearest mean and discriminant analysis need. The sums are in float64, so that the order of
+the examples changes them by rounding only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from evo_mtl.errors import CandidateError
+
+NARROW = 512
+"""Up to this many numbers an example all is done in float64; beyond, systems are solved in float32 where that is enough."""
+
+_ROWS = 512
+"""Rows of the matrix of second moments that are worked on at once."""
+
+_SINGLE = 1e-6
+"""A system is solved in float32 if what is added to its diagonal is at least this share of its trace."""
+
+
+def coarse(mean: Tensor, deviation: Tensor) -> Tensor:
+    """The mean to within half a deviation or so, on a grid of powers of two.
+
+    Where sums are taken about it they lose no digits, and so rough a number tells nothing about any one example.
+    """
+    step = torch.maximum(deviation, mean.abs() / 64).clamp_min(2.0**-40)
+    step = torch.exp2(torch.ceil(torch.log2(step)))
+    return (mean / step).round() * step
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What heads are solved from: sums of some columns at one time.
+
+    Means and scales are those of :func:`~evo_mtl.network.closed_form.standardise` for the same examples. The matrix may count more
+    examples than the classes do (those whose labels were let go); it then stands for as many as they do.
+
+    Attributes:
+        counts: Examples of each class, ``(K,)``, float64.
+        sums: Their numbers less the origin, ``(K, D)``, float64.
+        origin: ``(D,)``, float64.
+        second: Second moments about the origin, ``(W, W)``, float64; only read.
+        total: Examples that it counts.
+        columns: Which ``D`` of its ``W`` columns; all if left out.
+        plain: Columns keep the scale they have.
+    """
+
+    counts: Tensor
+    sums: Tensor
+    origin: Tensor
+    second: Tensor
+    total: int
+    columns: Tensor | None = None
+    plain: bool = False
+
+    @property
+    def width(self) -> int:
+        """``D``."""
+        return self.sums.shape[1]
+
+    @cached_property
+    def count(self) -> float:
+        """Examples of all classes."""
+        return float(self.counts.sum())
+
+    @cached_property
+    def _middle(self) -> Tensor:
+        return self.sums.sum(0) / max(self.count, 1.0)
+
+    @property
+    def mean(self) -> Tensor:
+        """Of each column over all examples, ``(D,)``."""
+        return self.origin + self._middle
+
+    @cached_property
+    def scale(self) -> Tensor:
+        """Deviation of each column over all examples, ``(D,)``; 1 where it is constant, or where scales are kept."""
+        if self.plain:
+            return torch.ones_like(self.origin)
+        diagonal = self.second.diagonal()
+        diagonal = diagonal if self.columns is None else diagonal[self.columns]
+        spread = (diagonal - self.count * self._middle.square()).clamp_min(0) / max(self.total, 1)
+        scale = spread.sqrt()
+        # Below this, it is rounding: of the numbers themselves or of the two terms.
+        floor = torch.maximum(1e-12 * self.mean.abs().clamp_min(1), 1e-6 * self._middle.abs())
+        return torch.where(scale <= floor, torch.ones_like(scale), scale)
+
+    @cached_property
+    def means(self) -> Tensor:
+        """Mean of each class in columns less their mean and over their scale, ``(K, D)``; zero where it has no example."""
+        middles = self.sums / self.counts.clamp_min(1)[:, None] - self._middle
+        return torch.where(self.counts[:, None] > 0, middles / self.scale, torch.zeros_like(middles))
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """What wide matrices are held in."""
+        return torch.float64 if self.width <= NARROW else torch.float32
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """Second moments of the columns less their mean and over their scale, summed over the examples, ``(D, D)``."""
+        gram = torch.empty((self.width, self.width), dtype=self.dtype)
+        share = self.count / max(self.total, 1)
+        for start in range(0, self.width, _ROWS):
+            rows = slice(start, start + _ROWS)
+            if self.columns is None:
+                part = self.second[rows].clone()
+            else:
+                part = self.second[self.columns[rows]][:, self.columns]
+            part.addr_(self._middle[rows], self._middle, alpha=-self.count)
+            gram[rows] = part.div_(self.scale).mul_((share / self.scale[rows])[:, None])
+        return gram
+
+    def of_classes(self, kept: Tensor) -> Sums:
+        """The sums without the other classes, from a mask ``(K,)``."""
+        zero = torch.zeros((), dtype=torch.float64)
+        return replace(
+            self,
+            counts=torch.where(kept, self.counts, zero),
+            sums=torch.where(kept[:, None], self.sums, zero),
+        )
+
+
+def solve_positive(matrix: Tensor, diagonal: float, right: Tensor) -> Tensor:
+    """``x`` with ``(matrix + diagonal * I) x = right``, in float32 where that is exact enough.
+
+    Args:
+        matrix: ``(D, D)``, symmetric and at least about positive; left as it is.
+        diagonal: Above 0.
+        right: ``(D, K)``, float64.
+
+    Raises:
+        CandidateError: There is no solution.
+    """
+    trace = float(matrix.diagonal().sum(dtype=torch.float64))
+    wide = matrix.dtype == torch.float32 and diagonal >= _SINGLE * trace
+    for dtype in (torch.float32, torch.float64) if wide else (torch.float64,):
+        system = matrix.to(dtype, copy=True)
+        system.diagonal().add_(diagonal)
+        factor, failed = torch.linalg.cholesky_ex(system)
+        if not int(failed):
+            return torch.cholesky_solve(right.to(dtype), factor).double()
+    raise CandidateError("no head can be solved: its sums are not those of finite numbers")
+
+
+class Moments:
+    """Sums over examples as they come.
+
+    Args:
+        width: ``D``, numbers of an example.
+        num_classes: ``K``.
+        least: A batch of fewer examples than this does not set the origin.
+    """
+
+    def __init__(self, width: int, num_classes: int, least: int) -> None:
+        self.counts = torch.zeros(num_classes, dtype=torch.float64)
+        self.sums = torch.zeros((num_classes, width), dtype=torch.float64)
+        self.second = torch.zeros((width, width), dtype=torch.float64)
+        self.origin = torch.zeros(width, dtype=torch.float64)
+        self.total = 0
+        self._least = least
+
+    @torch.no_grad()
+    def add(self, features: Tensor, labels: Tensor) -> None:
+        """Adds a batch.
+
+        Args:
+            features: ``(B, D)``.
+            labels: ``(B,)``, in ``0 .. K-1``.
+
+        Raises:
+            CandidateError: A feature is not finite; nothing was added.
+        """
+        x = features.double()
+        if not bool(torch.isfinite(x).all()):
+            raise CandidateError("a feature is not finite; no head can be solved on it")
+        if self.total == 0 and len(x) >= self._least:
+            self.origin = coarse(x.mean(0), x.std(0, correction=0))
+        x = x - self.origin
+        members = torch.nn.functional.one_hot(labels, len(self.counts)).double()
+        self.counts += members.sum(0)
+        self.sums.addmm_(members.T, x)
+        self.second.addmm_(x.T, x)
+        self.total += len(x)
+
+    def sums_of(self, columns: Tensor | None = None) -> Sums:
+        """The sums of some columns, all if left out; the matrix is shared, the rest copied."""
+        if columns is None:
+            return Sums(self.counts.clone(), self.sums.clone(), self.origin, self.second, self.total)
+        return Sums(
+            self.counts.clone(),
+            self.sums[:, columns],
+            self.origin[columns],
+            self.second,
+            self.total,
+            columns,
+        )
+
+    def narrowed(self, columns: Tensor) -> Moments:
+        """The same sums of fewer columns."""
+        fewer = Moments(0, len(self.counts), self._least)
+        fewer.counts, fewer.sums = self.counts, self.sums[:, columns]
+        fewer.second, fewer.origin = self.second[columns][:, columns], self.origin[columns]
+        fewer.total = self.total
+        return fewer
