@@ -116,4 +116,5 @@ KINDS.add(
     KindFacts("head", _HOME + "projected_ridge", trained=False, settings=_PROJECTION, buffers=_STANDARDISED),
 )
 KINDS.add("nearest_mean", KindFacts("head", _HOME + "nearest_mean", trained=False, buffers=_STANDARDISED))
+KINDS.add("slda", KindFacts("head", _HOME + "slda", trained=False, buffers=_STANDARDISED))
 KINDS.add("multipath", KindFacts("head", _HOME + "multipath", listed=False, buffers=_STANDARDISED))

@@ -33,7 +33,7 @@ def test_there_is_an_example_of_every_kind() -> None:
 
 def test_a_kind_is_known_by_its_name_and_its_role() -> None:
     assert listed_kinds("adapter") == ("bottleneck",)
-    assert listed_kinds("head") == ("linear", "ridge", "projected_ridge", "nearest_mean")
+    assert listed_kinds("head") == ("linear", "ridge", "projected_ridge", "nearest_mean", "slda")
     with pytest.raises(InputError, match="did you mean"):
         kind_named("bottelneck")
     with pytest.raises(InputError, match="'bottleneck' is a kind of adapter, not of head"):

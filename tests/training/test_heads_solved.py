@@ -38,11 +38,11 @@ def new_head(genome: Genome) -> Head:
     return head
 
 
-@pytest.mark.parametrize("kind", ["ridge", "projected_ridge", "nearest_mean"])
+@pytest.mark.parametrize("kind", ["ridge", "projected_ridge", "nearest_mean", "slda"])
 def test_a_solved_head_tells_clouds_apart(kind: str, workshop: Workshop, taps: torch.Tensor) -> None:
     head, notes = solved(workshop, taps, kind)
     assert (head(taps).argmax(1).numpy() == LABELS).mean() > 0.95
-    assert (notes.alpha is not None) == (kind != "nearest_mean")
+    assert (notes.alpha is not None) == (kind in ("ridge", "projected_ridge"))
 
 
 def test_every_head_standardises_by_the_training_images(workshop: Workshop, taps: torch.Tensor) -> None:

@@ -4,7 +4,7 @@
 * ``fields`` - what may stand in a spec
 * ``stage`` - a piece of a trunk
 * ``bottleneck`` - an adapter
-* ``linear``, ``ridge``, ``projected_ridge``, ``nearest_mean`` - heads; ``multipath`` - the head of several lines
+* ``linear``, ``ridge``, ``projected_ridge``, ``nearest_mean``, ``slda`` - heads; ``multipath`` - the head of several lines
 * ``stacking`` - weights of several components as one, to train them together
 
 A new kind is a module with a ``KIND``, and a line in :mod:`evo_mtl.genome.kinds`; then run

@@ -43,6 +43,7 @@ from evo_mtl.network.kinds.kind import (
     wrong_spec,
 )
 from evo_mtl.network.pooling import Activation, main_tensor
+from evo_mtl.network.streaming import MomentsPool
 from evo_mtl.testing.genomes import a_space, trunk_facts
 
 ROWS, CHANNELS, FEATURES, CLASSES = 6, 8, 24, 4
@@ -292,6 +293,33 @@ def a_head_is_described_and_made_ready_on_the_training_examples(example: Example
     assert head.solution(example.spec, genome, 60) >= 0
 
 
+def a_head_streamed_is_the_head_solved_on_all_rows(example: Example) -> None:
+    """Seen in any order after the first batch: scores agree, up to rounding and a ridge's strength."""
+    if example.facts.role != "head" or (streaming := head_kind(example.spec["kind"]).streaming) is None:
+        return
+    genome = a_genome_with(example.spec["kind"])
+    rng = np.random.default_rng(0)
+    labels = np.arange(240) % CLASSES
+    clouds = rng.normal(size=(CLASSES, FEATURES))[labels] * 3 + rng.normal(size=(240, FEATURES)) + 7
+    taps, y = torch.from_numpy(clouds.astype(np.float32)), torch.from_numpy(labels)
+    solved = new(example.spec, drawn(0)).eval()
+    head_kind(example.spec["kind"]).ready(solved, genome, lambda: taps, labels)
+    first, rest = torch.arange(240).split((48, 192))
+    answers = []
+    for order in (rest, rest[torch.randperm(len(rest), generator=drawn(1))]):
+        streamed = new(example.spec, drawn(0)).eval()
+        pool = MomentsPool(CLASSES, least=16)
+        solution = pool.join(streamed, genome, ["taps"], [FEATURES])
+        for rows in (first, *order.split(48)):
+            pool.add({"taps": taps[rows]}, y[rows])
+        assert solution.refresh()
+        answers.append(run(streamed, taps))
+    assert_close(answers[0], answers[1], rtol=1e-3, atol=1e-3)
+    assert torch.equal(answers[0].argmax(1), run(solved, taps).argmax(1))
+    if len(streaming.strengths) == 1:
+        assert_close(answers[0], run(solved, taps), rtol=1e-3, atol=1e-3)
+
+
 CHECKS: tuple[Any, ...] = (
     a_spec_is_plain_data_with_exactly_the_keys_of_its_kind,
     a_spec_is_refused_where_a_value_is_none_that_it_may_have,
@@ -306,4 +334,5 @@ CHECKS: tuple[Any, ...] = (
     it_does_not_mix_rows,
     stacked_it_trains_as_alone,
     a_head_is_described_and_made_ready_on_the_training_examples,
+    a_head_streamed_is_the_head_solved_on_all_rows,
 )
