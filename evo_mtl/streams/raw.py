@@ -75,11 +75,12 @@ class RawTask:
     Args:
         classes: Names; a label is a number in this list.
         train: Training examples.
-        test: Test examples; if None, ``test_fraction`` of ``train`` is set aside by seed.
+        test: Test examples; if None, ``test_fraction`` of ``train`` is set aside by seed, unless ``closed``.
         validation: Given validation examples; if None, the task's own fraction is set aside.
         test_fraction: Used when ``test`` is None.
         place: Where the data are, for messages.
         form: What the examples are.
+        closed: Whether there are test examples that were left closed, as the request had it.
     """
 
     classes: tuple[str, ...]
@@ -89,6 +90,7 @@ class RawTask:
     test_fraction: float = 0.2
     place: str | None = None
     form: Form = IMAGES
+    closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,39 @@ class ArrayItems:
         arrays = self.arrays
         some: Any = arrays[indices] if isinstance(arrays, np.ndarray) else [arrays[i] for i in indices]
         return ArrayItems(some, self.place, numbers[indices], self.noun)
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedItems:
+    """Items of several sources of them, in any order.
+
+    Args:
+        parts: Where they come from.
+        part: ``(N,)``, of each the part that has it.
+        place: ``(N,)``, and where it is in that part.
+    """
+
+    parts: tuple[Items, ...]
+    part: np.ndarray
+    place: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def raw(self, index: int) -> Raw:
+        return self.parts[self.part[index]].raw(int(self.place[index]))
+
+    def name(self, index: int) -> str:
+        return self.parts[self.part[index]].name(int(self.place[index]))
+
+    def take(self, indices: np.ndarray) -> JoinedItems:
+        part, place = self.part[indices], np.empty(len(indices), dtype=np.int64)
+        taken = []
+        for number, items in enumerate(self.parts):
+            mine = np.flatnonzero(part == number)
+            taken.append(items.take(self.place[indices[mine]]))
+            place[mine] = np.arange(len(mine))
+        return JoinedItems(tuple(taken), part, place)
 
 
 def item_digest(raw: Raw) -> bytes:

@@ -6,7 +6,7 @@ Test images are opened separately, by :func:`open_test`; nothing leads to them f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -19,7 +19,7 @@ from evo_mtl.registry import suggestion
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.decoding import DECODERS
 from evo_mtl.streams.index import Index
-from evo_mtl.streams.raw import IMAGES, Form, Items, RawSplit, RawTask, Request, digests
+from evo_mtl.streams.raw import IMAGES, Form, Items, JoinedItems, RawSplit, RawTask, Request, digests
 from evo_mtl.streams.sources import find_source
 from evo_mtl.streams.splitting import hold_out, limited
 from evo_mtl.streams.stamps import stamp
@@ -85,14 +85,32 @@ class Task:
 
 @dataclass(frozen=True)
 class Splits:
-    """All three splits of a task; for :func:`open_task`, :func:`open_test` and checks only."""
+    """All three splits of a task; for :func:`open_task`, :func:`open_test` and checks only.
+
+    ``digest`` covers all three; ``shown`` training and validation, however they are divided.
+    """
 
     classes: tuple[str, ...]
     train: Split
     validation: Split
     test: Split
     digest: str
+    shown: str
     index: Index
+    form: Form = IMAGES
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an online stream shows of a task: training and validation examples together, by content.
+
+    ``labels`` are ``(N,)`` int64; ``digest`` is :attr:`Splits.shown`.
+    """
+
+    classes: tuple[str, ...]
+    items: Items
+    labels: np.ndarray
+    digest: str
     form: Form = IMAGES
 
 
@@ -200,15 +218,20 @@ def load_batch(split: Split, rows: Rows, threads: int = 2) -> np.ndarray:
 
 def load_batches(split: Split, rows: Sequence[Rows], threads: int = 2) -> list[np.ndarray]:
     """The same in several forms, each example decoded once."""
-    out = [np.empty((len(split.examples), *each.shape), each.dtype) for each in rows]
+    return load_examples(split.examples, rows, threads)
+
+
+def load_examples(examples: Examples, rows: Sequence[Rows], threads: int = 2) -> list[np.ndarray]:
+    """The same of examples that are no split."""
+    out = [np.empty((len(examples), *each.shape), each.dtype) for each in rows]
 
     def load(index: int) -> None:
-        example = split.examples[index]
+        example = examples[index]
         for each, array in zip(rows, out, strict=True):
             array[index] = each.row(example)
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for _ in pool.map(load, range(len(split.examples))):
+        for _ in pool.map(load, range(len(examples))):
             pass
     return out
 
@@ -243,8 +266,38 @@ def refuse_untrusted(configs: Iterable[TaskConfig], trust_python: bool) -> None:
 
 def open_splits(config: TaskConfig, trust_python: bool = False) -> Splits:
     """All splits of a task; :func:`open_task` is what learning code calls, and says more."""
+    raw, train, validation, test = _parted(config, trust_python, test=True)
+    assert test is not None  # it was asked for
+    shown = _sealed(train if validation is None else _joined(train, validation), raw).digest
+    if validation is None:
+        mask = hold_out(train.split.labels, train.keys, config.validation, config.seed, "validation")
+        train, validation = train.take(~mask), train.take(mask)
+
+    sealed = [_sealed(part, raw) for part in (train, validation, test)]
+    whole = hashlib.sha256("".join(split.digest for split in sealed).encode()).hexdigest()
+    digests = (sealed[0].digest, sealed[1].digest, whole)
+    index = Index(train.places, validation.places, raw.validation is not None, digests, None)
+    return Splits(raw.classes, sealed[0], sealed[1], sealed[2], whole, shown, index, raw.form)
+
+
+def open_shown(config: TaskConfig, trust_python: bool = False) -> Shown:
+    """What an online stream shows of a task: all its examples but those for tests, which are left closed.
+
+    Raises:
+        DataError: As by :func:`open_task`.
+    """
+    raw, train, validation, _ = _parted(config, trust_python, test=False)
+    split = _sealed(train if validation is None else _joined(train, validation), raw)
+    assert isinstance(split.examples, ItemExamples)
+    return Shown(raw.classes, split.examples.items, split.labels, split.digest, raw.form)
+
+
+def _parted(
+    config: TaskConfig, trust_python: bool, test: bool
+) -> tuple[RawTask, _Part, _Part | None, _Part | None]:
+    """The source's training, validation and test examples, limited; test examples only if they are wanted."""
     refuse_untrusted([config], trust_python)
-    raw = _loaded(config)
+    raw = _loaded(config, test)
     place = raw.place or config.source
     raw = _only_classes(raw, config.classes, f"task {config.name}")
     for name in raw.classes:
@@ -254,29 +307,33 @@ def open_splits(config: TaskConfig, trust_python: bool = False) -> Splits:
         raise DataError(f"a task with one class ({', '.join(raw.classes)}); at least two are needed", place)
 
     train = _keyed(raw.train)
-    if raw.test is None:
+    tested: _Part | None = None
+    if raw.test is None and not raw.closed:
         mask = hold_out(train.split.labels, train.keys, raw.test_fraction, config.seed, "test", keep=2)
-        train, test = train.take(~mask), train.take(mask)
-    else:
-        test = _keyed(raw.test)
+        train, tested = train.take(~mask), train.take(mask)
+    elif raw.test is not None and test:
+        tested = _keyed(raw.test)
+    tested = tested if test else None
     validation = None if raw.validation is None else _keyed(raw.validation)
-    _check_counts(raw, train, test, validation, place)
+    _check_counts(raw, {"train": train, "test": tested, "validation": validation}, place)
     if config.limit is not None:
         try:
             train = _limit(train, config, "limit", floor=2)
-            test = _limit(test, config, "limit test")
+            tested = None if tested is None else _limit(tested, config, "limit test")
             validation = None if validation is None else _limit(validation, config, "limit validation")
         except DataError as error:
             raise DataError(error.message, f"task {config.name}") from None
-    if validation is None:
-        mask = hold_out(train.split.labels, train.keys, config.validation, config.seed, "validation")
-        train, validation = train.take(~mask), train.take(mask)
+    return raw, train, validation, tested
 
-    sealed = [_sealed(part, raw) for part in (train, validation, test)]
-    whole = hashlib.sha256("".join(split.digest for split in sealed).encode()).hexdigest()
-    digests = (sealed[0].digest, sealed[1].digest, whole)
-    index = Index(train.places, validation.places, raw.validation is not None, digests, None)
-    return Splits(raw.classes, sealed[0], sealed[1], sealed[2], whole, index, raw.form)
+
+def _joined(one: _Part, other: _Part) -> _Part:
+    """Both, in the order of their digests; a place is one among the examples of both."""
+    keys, labels = one.keys + other.keys, np.concatenate([one.split.labels, other.split.labels])
+    part = np.repeat([0, 1], [len(one.keys), len(other.keys)])
+    place = np.concatenate([np.arange(len(one.keys)), np.arange(len(other.keys))])
+    order = _by_content(keys, labels)
+    items = JoinedItems((one.split.items, other.split.items), part[order], place[order])
+    return _Part(RawSplit(items, labels[order]), [keys[i] for i in order], order)
 
 
 def _loaded(config: TaskConfig, test: bool = True) -> RawTask:
@@ -288,8 +345,12 @@ def _loaded(config: TaskConfig, test: bool = True) -> RawTask:
 def _keyed(split: RawSplit) -> _Part:
     """Sorted by content, so that the order does not depend on file names or folders."""
     keys = digests(split.items)
-    order = np.array(sorted(range(len(keys)), key=lambda i: (keys[i], split.labels[i])), dtype=np.int64)
+    order = _by_content(keys, split.labels)
     return _Part(split.take(order), [keys[i] for i in order], order)
+
+
+def _by_content(keys: Sequence[bytes], labels: np.ndarray) -> np.ndarray:
+    return np.array(sorted(range(len(keys)), key=lambda i: (keys[i], labels[i])), dtype=np.int64)
 
 
 def _limit(part: _Part, config: TaskConfig, purpose: str, floor: int = 0) -> _Part:
@@ -337,8 +398,9 @@ def _only_classes(raw: RawTask, wanted: tuple[str, ...] | None, place: str) -> R
     return replace(raw, classes=wanted, train=train, test=some(raw.test), validation=some(raw.validation))
 
 
-def _check_counts(raw: RawTask, train: _Part, test: _Part, validation: _Part | None, place: object) -> None:
-    parts = [("train", train), ("test", test)] + ([("validation", validation)] if validation else [])
+def _check_counts(raw: RawTask, parts: Mapping[str, _Part | None], place: object) -> None:
+    train = parts["train"]
+    assert train is not None
     counts, noun = np.bincount(train.split.labels, minlength=len(raw.classes)), raw.form.noun
     for label, name in enumerate(raw.classes):
         if counts[label] == 0:
@@ -348,6 +410,6 @@ def _check_counts(raw: RawTask, train: _Part, test: _Part, validation: _Part | N
             raise DataError(
                 f"class {name!r} has one training {noun} ({only}); at least two are needed", place
             )
-    for what, part in parts:
-        if len(part.keys) == 0:
+    for what, part in parts.items():
+        if part is not None and len(part.keys) == 0:
             raise DataError(f"the {what} split is empty", place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def load(argument: str, request: Request) -> RawTask:
     if not path.is_file():
         raise DataError("expected an .npz file, met a folder" if path.is_dir() else "no such file", argument)
     data: dict[str, Any] = {}
+    closed = False
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
@@ -44,7 +46,9 @@ def load(argument: str, request: Request) -> RawTask:
                     raise DataError(
                         f"unknown array {key!r}{suggestion(key, KEYS)}; known: {', '.join(KEYS)}", argument
                     )
-                if request.test or not key.startswith("test_"):
+                if key.startswith("test_") and not request.test:
+                    closed = True
+                else:
                     data[KEYS[key]] = _array(arrays, key, argument)
     except DataError:
         raise
@@ -55,7 +59,7 @@ def load(argument: str, request: Request) -> RawTask:
         raise DataError(f"no array 'images' or 'features'; met: {met}", argument)
     if "train_labels" not in data:
         raise DataError(f"no array 'labels'; met: {met}", argument)
-    return task_from_arrays(data, argument)
+    return replace(task_from_arrays(data, argument), closed=closed)
 
 
 def _array(arrays: Any, key: str, place: str) -> np.ndarray:

@@ -48,7 +48,9 @@ def load(argument: str, request: Request) -> RawTask:
         numbers = np.array([number[int(label)] for label in labels[split][kept]], dtype=np.int64)
         splits[split] = RawSplit(_Items(data, f"{place} {split}", kept), numbers)
     classes = tuple(names[label] for label in present)
-    return RawTask(classes, splits["train"], splits.get("test"), splits.get("validation"), place=place)
+    closed = entry.test is not None and not request.test
+    test, validation = splits.get("test"), splits.get("validation")
+    return RawTask(classes, splits["train"], test, validation, place=place, closed=closed)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,196 @@
+"""What learning may see of an online stream: batches that come once, and then are gone.
+
+    experience = open_experience(stream, seed=0)
+    for batch in experience:
+        for part in batch.parts:
+            images, labels = part.rows(input), part.labels
+
+No split, index or cache can be reached from what is handed over. What a learner keeps of a batch is its own doing,
+and what it must not keep is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo_mtl.streams import orders
+from evo_mtl.streams.config import StreamConfig, TaskConfig
+from evo_mtl.streams.raw import Form
+from evo_mtl.streams.task import Examples, ItemExamples, Rows, Shown, load_examples, open_shown
+
+
+class Part:
+    """The examples of one task in a batch.
+
+    Attributes:
+        task: Its name.
+        labels: ``(n,)`` int64, numbers of the task's classes.
+    """
+
+    def __init__(self, task: str, labels: np.ndarray, examples: Examples) -> None:
+        self.task = task
+        self.labels = labels
+        self._examples: Examples | None = examples
+        self._arrays: dict[Rows, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def rows(self, rows: Rows) -> np.ndarray:
+        """The examples as rows ``(n, *shape)``, decoded when first asked for; all who ask share the array.
+
+        Raises:
+            DataError: An example is broken; names it.
+            RuntimeError: The batch is closed.
+        """
+        if self._examples is None:
+            raise RuntimeError("this batch is closed: an online stream shows every example once")
+        if rows not in self._arrays:
+            self._arrays[rows] = load_examples(self._examples, (rows,))[0]
+        return self._arrays[rows]
+
+    def close(self) -> None:
+        """Lets go of the examples and of every array of them."""
+        self._examples = None
+        self._arrays.clear()
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Examples that come together.
+
+    Attributes:
+        number: From 0, over the whole stream.
+        parts: Of each task that has examples in it, in the order of the stream's tasks.
+        last_of: Tasks that have no more examples after it.
+    """
+
+    number: int
+    parts: tuple[Part, ...]
+    last_of: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def close(self) -> None:
+        """Lets go of all its examples; the experience does that before it gives the next batch."""
+        for part in self.parts:
+            part.close()
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What is known of a task before its first example.
+
+    Attributes:
+        name: Of the task.
+        classes: Their names, in the order of labels.
+        metric: What it is judged by.
+        form: What its examples are.
+        digest: Of its examples, labels and classes, as ``Splits.shown``.
+        num_examples: ``None`` where that is not known beforehand.
+        config: As the stream file has it.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    metric: str
+    form: Form
+    digest: str
+    num_examples: int | None
+    config: TaskConfig
+
+
+class Experience:
+    """A stream's batches, for one pass; each is closed before the next one is given, and the last one at the end.
+
+    Attributes:
+        tasks: In the order of the stream file.
+        num_batches: Of the whole stream, those before the start included; ``None`` where that is not known.
+        replayable: Whether opening it once more gives the same batches.
+    """
+
+    def __init__(
+        self,
+        tasks: tuple[Incoming, ...],
+        num_batches: int | None,
+        replayable: bool,
+        batches: Iterator[Batch],
+    ) -> None:
+        self.tasks = tasks
+        self.num_batches = num_batches
+        self.replayable = replayable
+        self._batches: Iterator[Batch] | None = batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Works once.
+
+        Raises:
+            RuntimeError: It was begun before.
+        """
+        if self._batches is None:
+            raise RuntimeError("an online stream is gone through once, and this one was begun before")
+        batches, self._batches = self._batches, None
+        return _each_closed(batches)
+
+
+def _each_closed(batches: Iterator[Batch]) -> Iterator[Batch]:
+    batch: Batch | None = None
+    try:
+        for batch in batches:
+            yield batch
+            batch.close()
+    finally:
+        if batch is not None:
+            batch.close()
+
+
+def open_experience(
+    stream: StreamConfig, seed: int, start: int = 0, trust_python: bool = False
+) -> Experience:
+    """An online stream, for one pass.
+
+    All training examples are shown, those that an offline search would set aside for validation too; test examples
+    are left closed. The order of a task's examples follows from their content and the seed.
+
+    Args:
+        stream: With ``regime: online``.
+        seed: The run's.
+        start: Batches that were taken already; they are left out, and nothing of them is decoded.
+        trust_python: Whether code that a source names may be run.
+
+    Raises:
+        DataError: The data of a task are missing, or not what is needed; names the task.
+    """
+    shown = [open_shown(task, trust_python) for task in stream.tasks]
+    order = _order(stream, shown, seed)
+    tasks = tuple(_incoming(config, task) for config, task in zip(stream.tasks, shown, strict=True))
+    return Experience(tasks, len(order), True, _planned(tasks, shown, order, start))
+
+
+def _order(stream: StreamConfig, shown: Sequence[Shown], seed: int) -> orders.Order:
+    names, counts = [task.name for task in stream.tasks], [len(task.labels) for task in shown]
+    make = {"sequential": orders.sequential, "mixed": orders.mixed}[stream.order]
+    return make(names, counts, stream.batch_size, seed)
+
+
+def _incoming(config: TaskConfig, shown: Shown) -> Incoming:
+    return Incoming(
+        config.name, shown.classes, config.metric, shown.form, shown.digest, len(shown.labels), config
+    )
+
+
+def _planned(
+    tasks: Sequence[Incoming], shown: Sequence[Shown], order: orders.Order, start: int
+) -> Iterator[Batch]:
+    last = order.last()
+    for number in range(start, len(order)):
+        parts = tuple(_part(tasks[task].name, shown[task], places) for task, places in order.batch(number))
+        yield Batch(number, parts, tuple(tasks[task].name for task in last.get(number, ())))
+
+
+def _part(name: str, shown: Shown, places: np.ndarray) -> Part:
+    return Part(name, shown.labels[places], ItemExamples(shown.items.take(places), shown.form))
