@@ -70,10 +70,9 @@ class RunConfig(Section):
         return next((space for space in self.spaces if space.digest() == digest), None)
 
     def identity(self) -> str:
-        """Digest of what may not change in a run: the seed, the threads, the device and the regime."""
+        """Digest of what may not change in a run: the seed, the threads, the device, and of the stream what it fixes."""
         fixed = self.model_dump(mode="json", include={"seed", "threads", "device"})
-        fixed["regime"] = self.stream.regime
-        return digest(canonical_json(fixed))
+        return digest(canonical_json(fixed | self.stream.fixed()))
 
 
 def make_config(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evo_mtl.errors import DataError
 from evo_mtl.streams import orders
 from evo_mtl.streams.config import StreamConfig, TaskConfig
 from evo_mtl.streams.raw import Form
@@ -173,8 +174,18 @@ def open_experience(
 
 def _order(stream: StreamConfig, shown: Sequence[Shown], seed: int) -> orders.Order:
     names, counts = [task.name for task in stream.tasks], [len(task.labels) for task in shown]
-    make = {"sequential": orders.sequential, "mixed": orders.mixed}[stream.order]
-    return make(names, counts, stream.batch_size, seed)
+    if stream.order == "sequential":
+        return orders.sequential(names, counts, stream.batch_size, seed)
+    if stream.order == "mixed":
+        return orders.mixed(names, counts, stream.batch_size, seed)
+    if stream.sessions is None:
+        return orders.blurry(names, counts, stream.batch_size, seed, stream.overlap)
+    num_classes = len(shown[0].classes)
+    if stream.sessions > num_classes:
+        message = f"sessions: {stream.sessions} are more than its {num_classes} classes"
+        raise DataError(message, f"task {names[0]}")
+    cut = (stream.sessions, stream.disjoint, stream.blurriness)
+    return orders.sessions(names[0], shown[0].labels, stream.batch_size, seed, *cut)
 
 
 def _incoming(config: TaskConfig, shown: Shown) -> Incoming:

@@ -66,6 +66,89 @@ def mixed(names: Sequence[str], counts: Sequence[int], batch_size: int, seed: in
     return Order(tasks[drawn], places[drawn], _cuts(len(tasks), batch_size))
 
 
+def blurry(names: Sequence[str], counts: Sequence[int], batch_size: int, seed: int, overlap: float) -> Order:
+    """Tasks in order, but for a share of each that comes in the places of other tasks.
+
+    Of a task's ``n`` places in the sequential order, ``round(overlap * n)`` are drawn at random; their examples are
+    dealt at random to such places of other tasks. So as many come too early or too late as there are strangers among
+    a task's own, and no task is longer or shorter for it. A task that would move more examples than all others
+    together moves only as many as those. Batches may have several tasks; only the stream's last one may be short.
+    """
+    tasks, places = _one_after_another(names, counts, seed)
+    moved = _exchanged(tasks, overlap, generator(seed, "experience", "order", "blurry"))
+    return Order(tasks[moved], places[moved], _cuts(len(tasks), batch_size))
+
+
+def sessions(
+    name: str,
+    labels: np.ndarray,
+    batch_size: int,
+    seed: int,
+    num_sessions: int,
+    disjoint: float,
+    blurriness: float,
+) -> Order:
+    """One task cut by its classes into sessions, as in i-Blurry (Koh 2022) and Si-Blurry (Moon 2023).
+
+    ``round(disjoint * K)`` of the ``K`` classes are disjoint: all their examples are in one session. So are those of
+    the other, blurry classes at first; then of each session's ``n`` examples of blurry classes, ``round(blurriness *
+    n)`` are exchanged at random with other sessions', as tasks do in :func:`blurry`. Both kinds of classes are dealt
+    to sessions at random and as evenly as can be. (The published sampler leaves out classes that do not divide evenly,
+    and deals some exchanged examples back to their own session, a share ``1 / num_sessions`` of them.)
+
+    Args:
+        name: Of the task.
+        labels: ``(N,)``, of all its examples.
+        batch_size: Batches go over the ends of sessions; only the last one may be short.
+        seed: The run's.
+        num_sessions: At most as many as classes.
+        disjoint: Share of the classes.
+        blurriness: Share of the examples of blurry classes.
+    """
+    rng = generator(seed, "experience", "order", "sessions", name)
+    num_classes = len(np.unique(labels))
+    kinds = np.split(rng.permutation(np.unique(labels)), [_rounded(disjoint * num_classes)])
+    session = np.empty(int(labels.max()) + 1, dtype=np.int64)
+    # the first kind fills sessions from the front, the second from where that ended: none is two classes richer
+    session[np.concatenate(kinds)] = np.arange(num_classes) % num_sessions
+    places = shuffled(name, len(labels), seed)
+    places = places[np.argsort(session[labels[places]], kind="stable")]
+    group = session[labels[places]]
+    of_blurry = np.flatnonzero(np.isin(labels[places], kinds[1]))
+    places[of_blurry] = places[of_blurry][_exchanged(group[of_blurry], blurriness, rng)]
+    for number in range(num_sessions):
+        places[group == number] = rng.permutation(places[group == number])
+    return Order(np.zeros(len(labels), dtype=np.int64), places, _cuts(len(labels), batch_size))
+
+
+def _exchanged(groups: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Which example comes in each place ``(N,)`` once groups have exchanged a share of theirs, none with itself."""
+    numbers, counts = np.unique(groups, return_counts=True)
+    if len(numbers) < 2:
+        return np.arange(len(groups))
+    wanted = np.array([_rounded(share * count) for count in counts])
+    largest = int(wanted.argmax())
+    wanted[largest] = min(wanted[largest], wanted.sum() - wanted[largest])
+    chosen = [
+        rng.choice(np.flatnonzero(groups == number), count, replace=False)
+        for number, count in zip(numbers, wanted, strict=True)
+    ]
+    slots = np.sort(np.concatenate(chosen))
+    dealt = rng.permutation(slots)
+    for at in np.flatnonzero(groups[slots] == groups[dealt]):
+        own = groups[slots[at]]
+        if groups[dealt[at]] == own:  # an earlier exchange may have helped this one too
+            other = rng.choice(np.flatnonzero((groups[slots] != own) & (groups[dealt] != own)))
+            dealt[[at, other]] = dealt[[other, at]]
+    out = np.arange(len(groups))
+    out[slots] = dealt
+    return out
+
+
+def _rounded(number: float) -> int:
+    return int(np.floor(number + 0.5))
+
+
 def _one_after_another(
     names: Sequence[str], counts: Sequence[int], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:

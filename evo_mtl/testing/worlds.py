@@ -67,14 +67,18 @@ def write_task(path: Path, seed: int, num_images: int = 60, num_classes: int = 3
     return path
 
 
-def write_stream(folder: Path, names: Iterable[str]) -> Path:
-    """``stream.yaml`` with a coloured task of each name; data that is there is left as it is."""
-    lines = ["name: tiny", "tasks:"]
+def write_stream(folder: Path, names: Iterable[str], online: str = "") -> Path:
+    """``stream.yaml`` with a coloured task of each name; data that is there is left as it is.
+
+    ``online`` are keys of an online stream, ``regime`` among them; an offline one has a share for validation.
+    """
+    share = "" if online else ", validation: 0.25"
+    lines = ["name: tiny", *([online] if online else []), "tasks:"]
     for name in names:
         path = folder / f"{name}.npz"
         if not path.exists():
             write_task(path, seed=sum(name.encode()), num_classes=2 + len(name) % 2)
-        lines.append(f'  - {{name: {name}, source: "npz:{path.name}", validation: 0.25}}')
+        lines.append(f'  - {{name: {name}, source: "npz:{path.name}"{share}}}')
     stream = folder / "stream.yaml"
     stream.write_text("\n".join(lines) + "\n")
     return stream

@@ -67,8 +67,7 @@ def test_an_algorithm_by_name_replaces_the_spaces_and_a_misspelt_one_is_refused(
 
 
 def test_an_online_stream_is_refused_with_what_to_write(tmp_path: Path) -> None:
-    stream = write_stream(tmp_path, ["one"])
-    stream.write_text(stream.read_text() + "regime: online\n")
+    stream = write_stream(tmp_path, ["one"], online="regime: online")
     with pytest.raises(ConfigError, match="regime: offline"):
         make_config(stream, str(write_space(tmp_path)))
 

@@ -10,6 +10,8 @@ from evo_mtl.errors import ConfigError
 from evo_mtl.streams.config import read_stream
 
 TASK = '- {name: a, source: "sklearn:digits"}\n'
+TWO = TASK + TASK.replace("a,", "b,")
+ONLINE = "name: s\nregime: online\n"
 
 
 def stream(folder: Path, text: str) -> Path:
@@ -30,6 +32,24 @@ def test_the_defaults_are_as_documented(tmp_path: Path) -> None:
         False,
     )
     assert (task.limit, task.classes, task.root) == (None, None, None)
+
+
+def test_an_online_stream_has_its_own_defaults(tmp_path: Path) -> None:
+    read = read_stream(stream(tmp_path, ONLINE + "order: blurry\ntasks:\n" + TWO))
+    assert (read.overlap, read.boundaries, read.least_aggregate) == (0.1, "given", 16)
+    read = read_stream(stream(tmp_path, ONLINE + "order: blurry\nsessions: 5\ntasks:\n" + TASK))
+    assert (read.sessions, read.disjoint, read.blurriness) == (5, 0.5, 0.1)
+
+
+def test_of_a_stream_is_fixed_what_changes_batches_that_came(tmp_path: Path) -> None:
+    def fixed(text: str) -> object:
+        return read_stream(stream(tmp_path, text)).fixed()
+
+    assert fixed("name: s\ntasks:\n" + TASK) == fixed("name: other\ntasks:\n" + TWO)
+    assert fixed(ONLINE + "tasks:\n" + TASK) == fixed(ONLINE + "tasks:\n" + TWO)
+    assert fixed(ONLINE + "tasks:\n" + TASK) != fixed(ONLINE + "batch_size: 8\ntasks:\n" + TASK)
+    assert fixed(ONLINE + "tasks:\n" + TASK) != fixed(ONLINE + "least_aggregate: 20\ntasks:\n" + TASK)
+    assert fixed(ONLINE + "order: mixed\ntasks:\n" + TASK) != fixed(ONLINE + "order: mixed\ntasks:\n" + TWO)
 
 
 def test_paths_are_relative_to_the_stream_file_and_home_is_expanded(
@@ -61,6 +81,17 @@ def test_class_names_may_be_written_as_numbers(tmp_path: Path) -> None:
         ("name: s\ntasks:\n- {name: a, source: 'sklearn:digits', validation: 1.0}", "expected less than 1, met 1.0"),
         ("name: s\ntasks:\n- {name: a, source: 'sklearn:digits', limt: 3}", '(did you mean "limit"?)'),
         ("name: s\norder: mixed\ntasks:\n" + TASK, ":2: order: 'mixed' needs regime: online"),
+        ("name: s\nbatch_size: 8\ntasks:\n" + TASK, ":2: batch_size: is for regime: online"),
+        ("name: s\nleast_aggregate: 8\ntasks:\n" + TASK, ":2: least_aggregate: is for regime: online"),
+        (ONLINE + "boundaries: found\norder: mixed\ntasks:\n" + TASK, ":3: boundaries: 'found' needs order: sequential"),
+        (ONLINE + "overlap: 0.2\ntasks:\n" + TASK, ":3: overlap: is for order: blurry"),
+        (ONLINE + "order: mixed\nsessions: 2\ntasks:\n" + TASK, ":4: sessions: is for order: blurry"),
+        (ONLINE + "order: blurry\ntasks:\n" + TASK, ":3: order: 'blurry' with one task needs sessions"),
+        (ONLINE + "order: blurry\nsessions: 2\noverlap: 0.1\ntasks:\n" + TASK, ":5: overlap: is for several tasks"),
+        (ONLINE + "order: blurry\ndisjoint: 0.5\ntasks:\n" + TWO, ":4: disjoint: is for a blurry stream of one task"),
+        (ONLINE + "order: blurry\noverlap: 1\ntasks:\n" + TWO, ":4: overlap: expected less than 1, met 1"),
+        (ONLINE + "least_aggregate: 1\ntasks:\n" + TASK, ":3: least_aggregate: expected at least 2, met 1"),
+        (ONLINE + "tasks:\n- {name: a, source: 'sklearn:digits', validation: 0.1}", ":4: tasks[0].validation: is for regime: offline"),
         ("name: s\nregime: onlin\ntasks:\n" + TASK, '(did you mean "online"?)'),
     ],
 )  # fmt: skip

@@ -86,7 +86,7 @@ def all_told(experience: Experience) -> list[Told]:
     return [told(batch) for batch in experience]
 
 
-ORDERS = ("sequential", "mixed")
+ORDERS = ("sequential", "mixed", "blurry")
 
 
 @pytest.mark.parametrize("order", ORDERS)

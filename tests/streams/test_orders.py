@@ -59,3 +59,62 @@ def test_a_batch_keeps_the_order_of_the_stream_within_a_task() -> None:
     for task, places in order.batch(1):
         stream = [place for t, place in pairs(order)[20:40] if t == task]
         assert places.tolist() == stream
+
+
+def test_a_blurry_stream_exchanges_the_stated_share_of_each_task() -> None:
+    counts = (400, 300, 500)
+    order = orders.blurry(NAMES, counts, 8, 0, overlap=0.1)
+    assert sorted(pairs(order)) == [(task, place) for task, n in enumerate(counts) for place in range(n)]
+    segment = np.repeat(np.arange(3), counts)
+    for task, count in enumerate(counts):
+        strangers = order.tasks[segment == task] != task
+        elsewhere = order.tasks[segment != task] == task
+        assert strangers.sum() == elsewhere.sum() == round(0.1 * count)
+    met = {(int(s), int(t)) for s, t in zip(segment, order.tasks, strict=True) if s != t}
+    assert met == {(s, t) for s in range(3) for t in range(3) if s != t}
+
+
+def test_a_task_that_is_larger_than_all_others_exchanges_what_they_can() -> None:
+    order = orders.blurry(("a", "b"), (900, 100), 8, 0, overlap=0.5)
+    segment = np.repeat(np.arange(2), (900, 100))
+    assert (order.tasks[segment == 1] == 0).sum() == (order.tasks[segment == 0] == 1).sum() == 50
+
+
+def cut(labels: np.ndarray, num_sessions: int, disjoint: float, blurriness: float) -> Order:
+    return orders.sessions("a", labels, 10, 3, num_sessions, disjoint, blurriness)
+
+
+def test_a_task_cut_into_sessions_has_the_published_shares() -> None:
+    labels = np.repeat(np.arange(20), 50)
+    order = cut(labels, 5, 0.5, 0.1)
+    assert sorted(order.places.tolist()) == list(range(1000))
+    assert (np.diff(order.cuts) == 10).all()
+    session = np.repeat(np.arange(5), 200)
+    counts = np.zeros((5, 20), dtype=int)
+    np.add.at(counts, (session, labels[order.places]), 1)
+    disjoint = [label for label in range(20) if (counts[:, label] > 0).sum() == 1]
+    assert len(disjoint) == 10
+    assert sorted(counts[:, disjoint].argmax(0).tolist()) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    blurry = [label for label in range(20) if label not in disjoint]
+    home = counts[:, blurry].argmax(0)
+    assert sorted(home.tolist()) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    for number in range(5):
+        mine = counts[number, blurry]
+        assert mine.sum() == 100
+        assert mine[home != number].sum() == 10  # a tenth of them is of other sessions' classes
+
+
+def test_classes_that_do_not_divide_are_dealt_as_evenly_as_can_be() -> None:
+    labels = np.repeat(np.arange(7), 10)
+    order = cut(labels, 3, 0.6, 0.0)
+    assert sorted(order.places.tolist()) == list(range(70))
+    per_session = [
+        len(set(labels[order.places[at]].tolist())) for at in (slice(0, 30), slice(30, 50), slice(50, 70))
+    ]
+    assert per_session == [3, 2, 2]
+
+
+@pytest.mark.parametrize(("disjoint", "blurriness"), [(1.0, 0.5), (0.0, 0.9), (0.0, 0.0)])
+def test_all_classes_may_be_disjoint_or_blurry(disjoint: float, blurriness: float) -> None:
+    order = cut(np.repeat(np.arange(4), 25), 2, disjoint, blurriness)
+    assert sorted(order.places.tolist()) == list(range(100))
