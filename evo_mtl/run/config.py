@@ -69,10 +69,13 @@ class RunConfig(Section):
         """The space of that digest, if the run has it."""
         return next((space for space in self.spaces if space.digest() == digest), None)
 
+    def fixed(self) -> dict[str, Any]:
+        """What may not change in a run: the seed, the threads, the device, and of the stream what it fixes."""
+        return self.model_dump(mode="json", include={"seed", "threads", "device"}) | self.stream.fixed()
+
     def identity(self) -> str:
-        """Digest of what may not change in a run: the seed, the threads, the device, and of the stream what it fixes."""
-        fixed = self.model_dump(mode="json", include={"seed", "threads", "device"})
-        return digest(canonical_json(fixed | self.stream.fixed()))
+        """Digest of what may not change in a run."""
+        return digest(canonical_json(self.fixed()))
 
 
 def make_config(
@@ -178,9 +181,17 @@ def grown(old: StreamConfig, new: StreamConfig, begun: Mapping[str, Any], place:
     """The stream a run goes on with: tasks may be added behind those whose search has begun.
 
     Raises:
-        ConfigError: A task that was begun is missing, changed, or not where it was.
+        ConfigError: A task that was begun is missing, changed, or not where it was; or there is another one beside
+            it in an order in which every batch depends on all of them.
     """
     settled = [task for task in old.tasks if task.name in begun]
+    if settled and old.order != "sequential":
+        if len(new.tasks) > len(old.tasks):
+            more = new.tasks[len(old.tasks)].name
+            raise ConfigError(
+                f"no task can be added to a {old.order} stream that was begun ({more!r} is new)", place
+            )
+        settled = list(old.tasks)
     for place_, task in enumerate(settled):
         now = new.tasks[place_] if place_ < len(new.tasks) else None
         if now != task:

@@ -144,7 +144,7 @@ def continued(old: RunConfig, new: RunConfig, state: ArchiveState, folder: RunFo
     A run may gain tasks, and search spaces whose trunk it does not have yet.
     """
     if old.identity() != new.identity():
-        raise RunError(f"a run of another configuration: {_difference(old, new)}", folder.path)
+        raise RunError(f"a run of another configuration: {_first(old.fixed(), new.fixed())}", folder.path)
     if state.run is not None and state.run.configuration != new.identity():
         raise RunError("run.yaml is not the configuration that the journal was begun with", folder.config)
     spaces = {space.digest(): space for space in old.spaces}
@@ -203,13 +203,6 @@ def _remember(folder: RunFolder, config: RunConfig, tasks: Sequence[Planned]) ->
 
 _GROWS = ("stream", "stream_file", "spaces", "passes")
 """What a run may gain."""
-
-
-def _difference(old: RunConfig, new: RunConfig) -> str:
-    """The first setting in which two configurations differ, in words."""
-    fields = {"seed", "threads", "device"}
-    was, now = old.model_dump(mode="json", include=fields), new.model_dump(mode="json", include=fields)
-    return _first(was, now) if was != now else f"regime is {old.stream.regime!r} there"
 
 
 def _first(was: Any, now: Any, path: str = "") -> str:

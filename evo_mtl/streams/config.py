@@ -106,15 +106,9 @@ class StreamConfig(Section):
     )
 
     def fixed(self) -> dict[str, Any]:
-        """What of it may not change while a run goes on, beside the tasks that were begun.
-
-        In an order that is not sequential every batch depends on all tasks: there they may not change at all.
-        """
-        if self.regime == "offline":
-            return {"regime": self.regime}
-        return self.model_dump(
-            mode="json", exclude={"name"} | ({"tasks"} if self.order == "sequential" else set())
-        )
+        """What of it may not change while a run goes on, beside the tasks that were begun."""
+        online = {"order", *_ONLINE} if self.regime == "online" else set()
+        return self.model_dump(mode="json", include={"regime", *online})
 
 
 _ONLINE = ("batch_size", "overlap", "sessions", "disjoint", "blurriness", "boundaries", "least_aggregate")

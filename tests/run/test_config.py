@@ -109,6 +109,25 @@ def test_an_archived_task_may_not_be_lost_moved_or_changed(
         grown(old, new, {"one": {}}, "stream.yaml")
 
 
+def test_a_mixed_stream_that_was_begun_keeps_its_tasks(tmp_path: Path) -> None:
+    mixed = {"regime": "online", "order": "mixed"}
+    old = config(tmp_path, "one", "three").stream.model_copy(update=mixed)
+    longer = config(tmp_path, "one", "three", "five").stream.model_copy(update=mixed)
+    assert grown(old, longer, {}, "stream.yaml") == longer
+    assert grown(old, old, {"one": {}}, "stream.yaml") == old
+    with pytest.raises(ConfigError, match=r"mixed stream that was begun \('five' is new\)"):
+        grown(old, longer, {"one": {}}, "stream.yaml")
+
+
+def test_of_an_online_run_the_order_and_the_size_of_batches_are_fixed(tmp_path: Path) -> None:
+    made = config(tmp_path, "one")
+    streams = [
+        made.stream.model_copy(update={"regime": "online", **more})
+        for more in ({}, {"order": "mixed"}, {"batch_size": 8}, {"overlap": 0.2}, {"least_aggregate": 20})
+    ]
+    assert len({made.model_copy(update={"stream": stream}).identity() for stream in streams}) == 5
+
+
 def test_a_key_of_a_section_that_the_space_leaves_out_can_be_set() -> None:
     plain = a_space()
     assert override(plain, ["limits.added_parameters=70"]).limits.added_parameters == 70
