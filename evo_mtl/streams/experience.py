@@ -19,8 +19,18 @@ import numpy as np
 from evo_mtl.errors import DataError
 from evo_mtl.streams import orders
 from evo_mtl.streams.config import StreamConfig, TaskConfig
-from evo_mtl.streams.raw import Form
-from evo_mtl.streams.task import Examples, ItemExamples, Rows, Shown, load_examples, open_shown
+from evo_mtl.streams.live import check_live, live_digest, pieces
+from evo_mtl.streams.raw import Form, RawStream
+from evo_mtl.streams.task import (
+    Examples,
+    ItemExamples,
+    Rows,
+    Shown,
+    as_shown,
+    load_examples,
+    load_raw,
+    refuse_untrusted,
+)
 
 
 class Part:
@@ -166,10 +176,30 @@ def open_experience(
     Raises:
         DataError: The data of a task are missing, or not what is needed; names the task.
     """
-    shown = [open_shown(task, trust_python) for task in stream.tasks]
-    order = _order(stream, shown, seed)
-    tasks = tuple(_incoming(config, task) for config, task in zip(stream.tasks, shown, strict=True))
-    return Experience(tasks, len(order), True, _planned(tasks, shown, order, start))
+    refuse_untrusted(stream.tasks, trust_python)
+    opened = [_opened(task, stream) for task in stream.tasks]
+    tasks = tuple(_incoming(config, data) for config, data in zip(stream.tasks, opened, strict=True))
+    shown = [data for data in opened if isinstance(data, Shown)]
+    if len(shown) == len(opened):
+        order = _order(stream, shown, seed)
+        return Experience(tasks, len(order), True, _planned(tasks, shown, order, 0, start))
+    for config, data in zip(stream.tasks[:-1], opened, strict=False):
+        if isinstance(data, RawStream) and not data.replayable:
+            message = "its batches come only once, so it has to be the last task of its stream"
+            raise DataError(message, f"task {config.name}")
+    replayable = all(isinstance(data, Shown) or data.replayable for data in opened)
+    return Experience(tasks, None, replayable, _in_sequence(tasks, opened, stream.batch_size, seed, start))
+
+
+def _opened(config: TaskConfig, stream: StreamConfig) -> Shown | RawStream:
+    raw = load_raw(config, test=False)
+    if not isinstance(raw, RawStream):
+        return as_shown(raw, config)
+    check_live(raw, config)
+    if stream.order != "sequential":
+        message = f"its source gives batches one after another, of which order: {stream.order} cannot draw"
+        raise DataError(message, f"task {config.name}")
+    return raw
 
 
 def _order(stream: StreamConfig, shown: Sequence[Shown], seed: int) -> orders.Order:
@@ -188,19 +218,42 @@ def _order(stream: StreamConfig, shown: Sequence[Shown], seed: int) -> orders.Or
     return orders.sessions(names[0], shown[0].labels, stream.batch_size, seed, *cut)
 
 
-def _incoming(config: TaskConfig, shown: Shown) -> Incoming:
-    return Incoming(
-        config.name, shown.classes, config.metric, shown.form, shown.digest, len(shown.labels), config
-    )
+def _incoming(config: TaskConfig, data: Shown | RawStream) -> Incoming:
+    if isinstance(data, RawStream):
+        content, count = live_digest(data, config), data.num_examples
+    else:
+        content, count = data.digest, len(data.labels)
+    return Incoming(config.name, data.classes, config.metric, data.form, content, count, config)
+
+
+def _in_sequence(
+    tasks: Sequence[Incoming], opened: Sequence[Shown | RawStream], batch_size: int, seed: int, start: int
+) -> Iterator[Batch]:
+    """One task after another; of how many batches one will be is not known before."""
+    number = 0
+    for task, data in zip(tasks, opened, strict=True):
+        if isinstance(data, Shown):
+            order = orders.sequential([task.name], [len(data.labels)], batch_size, seed)
+            yield from _planned([task], [data], order, number, start)
+            number += len(order)
+            continue
+        if not data.replayable:
+            number = max(number, start)
+        for piece in pieces(data, task.config, batch_size):
+            if number >= start:
+                part = Part(task.name, piece.labels, ItemExamples(piece.items, data.form))
+                yield Batch(number, (part,), (task.name,) if piece.last else ())
+            number += 1
 
 
 def _planned(
-    tasks: Sequence[Incoming], shown: Sequence[Shown], order: orders.Order, start: int
+    tasks: Sequence[Incoming], shown: Sequence[Shown], order: orders.Order, first: int, start: int
 ) -> Iterator[Batch]:
+    """Batches of an order, numbered from ``first``, those before ``start`` left out."""
     last = order.last()
-    for number in range(start, len(order)):
-        parts = tuple(_part(tasks[task].name, shown[task], places) for task, places in order.batch(number))
-        yield Batch(number, parts, tuple(tasks[task].name for task in last.get(number, ())))
+    for at in range(max(0, start - first), len(order)):
+        parts = tuple(_part(tasks[task].name, shown[task], places) for task, places in order.batch(at))
+        yield Batch(first + at, parts, tuple(tasks[task].name for task in last.get(at, ())))
 
 
 def _part(name: str, shown: Shown, places: np.ndarray) -> Part:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -94,6 +94,35 @@ class RawTask:
 
 
 @dataclass(frozen=True)
+class RawStream:
+    """What a source knows whose examples come in batches, one after another, maybe without an end.
+
+    Only an online stream in sequential order reads it. A function of yours returns one like this:
+
+        def camera() -> RawStream:
+            return RawStream(("cat", "dog"), batches=lambda: frames(), replayable=False)
+
+    Args:
+        classes: Names; a label is a number in this list.
+        batches: Begins the stream: an iterator of ``(examples, labels)``, examples ``(H, W[, C])`` uint8 or bytes of
+            image files, or rows ``(D,)`` of numbers, as many as there are labels.
+        form: What the examples are.
+        test: Test examples; without, the task cannot be evaluated.
+        replayable: Whether ``batches`` gives the same batches whenever it is called.
+        num_examples: How many come, where that is known.
+        place: What gives them, for messages.
+    """
+
+    classes: tuple[str, ...]
+    batches: Callable[[], Iterator[tuple[Any, Any]]]
+    form: Form = IMAGES
+    test: RawSplit | None = None
+    replayable: bool = False
+    num_examples: int | None = None
+    place: str | None = None
+
+
+@dataclass(frozen=True)
 class Request:
     """What a task asks of its source, beside the argument.
 
@@ -126,7 +155,7 @@ class Source:
         runs_code: Whether ``load`` runs code that its argument names.
     """
 
-    load: Callable[[str, Request], RawTask]
+    load: Callable[[str, Request], RawTask | RawStream]
     description: str
     argument: str
     needs: str = ""

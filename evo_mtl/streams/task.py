@@ -19,7 +19,17 @@ from evo_mtl.registry import suggestion
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.decoding import DECODERS
 from evo_mtl.streams.index import Index
-from evo_mtl.streams.raw import IMAGES, Form, Items, JoinedItems, RawSplit, RawTask, Request, digests
+from evo_mtl.streams.raw import (
+    IMAGES,
+    Form,
+    Items,
+    JoinedItems,
+    RawSplit,
+    RawStream,
+    RawTask,
+    Request,
+    digests,
+)
 from evo_mtl.streams.sources import find_source
 from evo_mtl.streams.splitting import hold_out, limited
 from evo_mtl.streams.stamps import stamp
@@ -150,7 +160,7 @@ def open_indexed(config: TaskConfig, index: Index) -> Task | None:
     now = stamp(config)
     if now is None or not now.has_files or now.digest != index.stamp:
         return None
-    raw = _only_classes(_loaded(config, test=False), config.classes, f"task {config.name}")
+    raw = _only_classes(_whole(load_raw(config, test=False), config), config.classes, f"task {config.name}")
     given = raw.train if not index.given else raw.validation
     assert given is not None  # the files are the same
     parts = (raw.train.take(index.train), given.take(index.validation))
@@ -185,8 +195,18 @@ class _Chosen:
 
 
 def open_test(config: TaskConfig, trust_python: bool = False) -> Split:
-    """A task's test split; for evaluation only. Labels number the classes of :func:`open_task`."""
-    return open_splits(config, trust_python).test
+    """A task's test split; for evaluation only. Labels number the classes of :func:`open_task`.
+
+    Raises:
+        DataError: There is none.
+    """
+    refuse_untrusted([config], trust_python)
+    raw = load_raw(config)
+    if not isinstance(raw, RawStream):
+        return _splits(raw, config).test
+    if raw.test is None:
+        raise DataError("its source gives no test examples, so it cannot be evaluated", f"task {config.name}")
+    return _sealed(_keyed(raw.test), raw)
 
 
 class Rows(Protocol):
@@ -266,7 +286,12 @@ def refuse_untrusted(configs: Iterable[TaskConfig], trust_python: bool) -> None:
 
 def open_splits(config: TaskConfig, trust_python: bool = False) -> Splits:
     """All splits of a task; :func:`open_task` is what learning code calls, and says more."""
-    raw, train, validation, test = _parted(config, trust_python, test=True)
+    refuse_untrusted([config], trust_python)
+    return _splits(_whole(load_raw(config), config), config)
+
+
+def _splits(given: RawTask, config: TaskConfig) -> Splits:
+    raw, train, validation, test = _parted(given, config, test=True)
     assert test is not None  # it was asked for
     shown = _sealed(train if validation is None else _joined(train, validation), raw).digest
     if validation is None:
@@ -280,24 +305,40 @@ def open_splits(config: TaskConfig, trust_python: bool = False) -> Splits:
     return Splits(raw.classes, sealed[0], sealed[1], sealed[2], whole, shown, index, raw.form)
 
 
-def open_shown(config: TaskConfig, trust_python: bool = False) -> Shown:
+def as_shown(given: RawTask, config: TaskConfig) -> Shown:
     """What an online stream shows of a task: all its examples but those for tests, which are left closed.
+
+    Args:
+        given: From :func:`load_raw`.
+        config: Of the task.
 
     Raises:
         DataError: As by :func:`open_task`.
     """
-    raw, train, validation, _ = _parted(config, trust_python, test=False)
+    raw, train, validation, _ = _parted(given, config, test=False)
     split = _sealed(train if validation is None else _joined(train, validation), raw)
     assert isinstance(split.examples, ItemExamples)
     return Shown(raw.classes, split.examples.items, split.labels, split.digest, raw.form)
 
 
+def load_raw(config: TaskConfig, test: bool = True) -> RawTask | RawStream:
+    """What a task's source gives; test examples only if wanted. Its code is run: see :func:`refuse_untrusted`."""
+    source = find_source(config.source)
+    argument = config.source.split(":", 1)[1]
+    return source.load(argument, Request(config.seed, config.root, config.download, test))
+
+
+def _whole(raw: RawTask | RawStream, config: TaskConfig) -> RawTask:
+    if isinstance(raw, RawStream):
+        message = "its source gives batches one after another; that is for regime: online"
+        raise DataError(message, f"task {config.name}")
+    return raw
+
+
 def _parted(
-    config: TaskConfig, trust_python: bool, test: bool
+    raw: RawTask, config: TaskConfig, test: bool
 ) -> tuple[RawTask, _Part, _Part | None, _Part | None]:
     """The source's training, validation and test examples, limited; test examples only if they are wanted."""
-    refuse_untrusted([config], trust_python)
-    raw = _loaded(config, test)
     place = raw.place or config.source
     raw = _only_classes(raw, config.classes, f"task {config.name}")
     for name in raw.classes:
@@ -336,12 +377,6 @@ def _joined(one: _Part, other: _Part) -> _Part:
     return _Part(RawSplit(items, labels[order]), [keys[i] for i in order], order)
 
 
-def _loaded(config: TaskConfig, test: bool = True) -> RawTask:
-    source = find_source(config.source)
-    argument = config.source.split(":", 1)[1]
-    return source.load(argument, Request(config.seed, config.root, config.download, test))
-
-
 def _keyed(split: RawSplit) -> _Part:
     """Sorted by content, so that the order does not depend on file names or folders."""
     keys = digests(split.items)
@@ -359,7 +394,7 @@ def _limit(part: _Part, config: TaskConfig, purpose: str, floor: int = 0) -> _Pa
     return part.take(limited(part.split.labels, part.keys, config.limit, config.seed, purpose, floor))
 
 
-def _sealed(part: _Part, raw: RawTask) -> Split:
+def _sealed(part: _Part, raw: RawTask | RawStream) -> Split:
     digest = hashlib.sha256()
     for name in raw.classes:
         digest.update(name.encode() + b"\0")

@@ -11,10 +11,10 @@ import pytest
 
 from evo_mtl.errors import DataError
 from evo_mtl.streams import experience as experiences
-from evo_mtl.streams.config import StreamConfig, read_stream
+from evo_mtl.streams.config import StreamConfig, TaskConfig, read_stream
 from evo_mtl.streams.experience import Batch, Experience, open_experience
-from evo_mtl.streams.raw import ArrayItems, Items, JoinedItems
-from evo_mtl.streams.task import Rows, Shown, open_shown, open_splits
+from evo_mtl.streams.raw import ArrayItems, Items, JoinedItems, RawTask
+from evo_mtl.streams.task import Rows, Shown, as_shown, load_raw, open_splits
 
 from .worlds import files, write
 
@@ -66,6 +66,12 @@ def a_stream(
     path = folder / "s.yaml"
     path.write_text("\n".join(lines))
     return read_stream(path)
+
+
+def open_shown(config: TaskConfig) -> Shown:
+    raw = load_raw(config, test=False)
+    assert isinstance(raw, RawTask)
+    return as_shown(raw, config)
 
 
 Told = tuple[int, tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...], tuple[str, ...]]
@@ -266,10 +272,10 @@ def test_an_example_is_read_when_its_batch_is_and_not_when_it_is_skipped(
     count = Count()
 
     def opened(*arguments: object) -> Shown:
-        shown = open_shown(*arguments)  # type: ignore[arg-type]
+        shown = as_shown(*arguments)  # type: ignore[arg-type]
         return Shown(shown.classes, Counting(shown.items, count), shown.labels, shown.digest, shown.form)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(experiences, "open_shown", opened)
+    monkeypatch.setattr(experiences, "as_shown", opened)
     batches = iter(open_experience(a_stream(tmp_path, "mixed"), seed=0, start=3))
     batch = next(batches)
     assert not count.read

@@ -198,7 +198,7 @@ def test_a_function_of_a_user_is_a_source(tmp_path: Path, monkeypatch: pytest.Mo
     task = open_task(TaskConfig(name="t", source=f"{source}:make"), trust_python=True)
     assert task.classes == ("a", "b")
     assert "has no function 'mak' (did you mean \"make\"?)" in refusal(f"{source}:mak")
-    assert "expected a mapping or an object" in refusal(f"{source}:wrong")
+    assert "expected a RawStream, or a mapping or an object" in refusal(f"{source}:wrong")
     assert "the function failed: KeyError: 'k'" in refusal(f"{source}:fails")
     assert "unknown key 'train_image' (did you mean \"train_images\"?)" in refusal(f"{source}:typo")
     assert "no module 'my_world_of_nothing'" in refusal("python:my_world_of_nothing:f")

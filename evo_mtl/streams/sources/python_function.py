@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count, islice
 from typing import Any
 
 from evo_mtl.errors import DataError, EvoMtlError, reason
 from evo_mtl.registry import suggestion
-from evo_mtl.streams.raw import RawTask, Request, Source
+from evo_mtl.streams.raw import RawStream, RawTask, Request, Source
 from evo_mtl.streams.sources.arrays import task_from_arrays
 
 KEYS = (
@@ -23,8 +25,8 @@ KEYS = (
 )
 
 
-def load(argument: str, request: Request) -> RawTask:
-    """Calls the function; it returns a mapping, or an object, with ``train_images`` and so on."""
+def load(argument: str, request: Request) -> RawTask | RawStream:
+    """Calls the function; it returns a mapping, or an object, with ``train_images`` and so on, or a ``RawStream``."""
     place = f"python:{argument}"
     module, colon, function = argument.partition(":")
     if not colon or not module or not function:
@@ -33,8 +35,22 @@ def load(argument: str, request: Request) -> RawTask:
         found = _function(module, function, place)
     with _blamed("the function", place):
         made = found()
+    if isinstance(made, RawStream):
+        return replace(made, batches=lambda: _given(made, place), place=place)
     with _blamed("what the function returned", place):
         return task_from_arrays(_parts(made, place), place)
+
+
+def _given(stream: RawStream, place: str) -> Iterator[tuple[Any, Any]]:
+    """Batches of a user's, each with the faults of what made it told by its number."""
+    with _blamed("batches", place):
+        batches = iter(stream.batches())
+    for number in count():
+        with _blamed(f"batch {number}", place):
+            found = list(islice(batches, 1))
+        if not found:
+            return
+        yield found.pop()  # so that nothing of it stays here
 
 
 @contextmanager
@@ -70,7 +86,7 @@ def _parts(made: Any, place: str) -> dict[str, Any]:
     if not isinstance(made, Mapping):
         made = {key: getattr(made, key) for key in KEYS if hasattr(made, key)}
         if not made:
-            raise DataError(f"expected a mapping or an object with {', '.join(KEYS)}", place)
+            raise DataError(f"expected a RawStream, or a mapping or an object with {', '.join(KEYS)}", place)
     for key in made:
         if key not in KEYS:
             raise DataError(
