@@ -40,15 +40,17 @@ def check(
 ) -> None:
     """Check a stream's data: counts, sizes, duplicates between train and test, broken images.
 
-    What would stop a search is an error (status 2); what may spoil it is only reported.
+    Of a source that gives batches one after another only the first is looked at. What would stop a search is an error (status 2); what may spoil it is only reported.
     """
     set_threads(1)
     from evo_mtl.errors import DataError
     from evo_mtl.streams.check import check_task
     from evo_mtl.streams.config import read_stream
+    from evo_mtl.streams.experience import open_experience
 
     config = read_stream(stream)
-    reports = [check_task(task) for task in config.tasks]
+    online = config.regime == "online"
+    reports = [check_task(task, online) for task in config.tasks]
     if json:
         show_json({"stream": config.name, "tasks": [asdict(report) for report in reports]})
     else:
@@ -56,6 +58,8 @@ def check(
     for report in reports:
         if report.stopping is not None:
             raise DataError(report.stopping, f"task {report.name}")
+    if online:
+        open_experience(config, seed=0, trust_python=True)  # whether its tasks can come in this order
 
 
 @app.command()
@@ -73,22 +77,22 @@ def schema() -> None:
 def report_lines(report: TaskReport) -> list[str]:
     """A task's report for people."""
     lines = [f"{report.name} ({report.source})"]
-    if report.train and report.validation and report.test:
-        noun = "row" if report.width else "image"
+    noun = "row" if report.width else "image"
+    if report.classes:
         names = ", ".join(report.classes[:8]) + (", ..." if len(report.classes) > 8 else "")
         lines.append(f"  {len(report.classes)} classes: {names}")
-        for what, split in (
-            ("training", report.train),
-            ("validation", report.validation),
-            ("test", report.test),
-        ):
+    if report.first_batch is not None:
+        lines.append(f"  batches one after another; the first has {report.first_batch} {noun}s")
+    found = {"training": report.train, "validation": report.validation, "test": report.test}
+    for what, split in found.items():
+        if split is not None:
             lines.append(f"  {what}: {split.count} {noun}s, {split.class_min} to {split.class_max} a class")
-        if report.width:
-            lines.append(f"  numbers a row: {report.width}")
-        sizes = ["x".join(map(str, reversed(size))) for size in report.sizes]
-        if sizes:
-            lines.append(f"  width x height: {sizes[0]} smallest, {sizes[1]} median, {sizes[2]} largest")
-        if report.colour_modes:
-            modes = ", ".join(f"{mode} {count}" for mode, count in report.colour_modes)
-            lines.append(f"  colours: {modes}")
+    if report.width:
+        lines.append(f"  numbers a row: {report.width}")
+    sizes = ["x".join(map(str, reversed(size))) for size in report.sizes]
+    if sizes:
+        lines.append(f"  width x height: {sizes[0]} smallest, {sizes[1]} median, {sizes[2]} largest")
+    if report.colour_modes:
+        modes = ", ".join(f"{mode} {count}" for mode, count in report.colour_modes)
+        lines.append(f"  colours: {modes}")
     return [*lines, *(f"  problem: {problem}" for problem in report.problems)]

@@ -11,13 +11,15 @@ from PIL import Image
 from evo_mtl.errors import DataError, InputError
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.images import Raw, open_image, resize
-from evo_mtl.streams.raw import IMAGES, Items, item_digest
+from evo_mtl.streams.live import check_live, pieces
+from evo_mtl.streams.raw import IMAGES, Items, RawStream, item_digest
 from evo_mtl.streams.sources import SOURCES
-from evo_mtl.streams.task import ItemExamples, Split, Splits, open_splits
+from evo_mtl.streams.task import ItemExamples, Split, Splits, load_raw, open_splits
 from evo_mtl.streams.views import GREY
 
 NEAR_RMS = 3.0
 SHOWN = 5
+LARGEST_BATCH = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class TaskReport:
         name: The task.
         source: Where its data come from.
         classes: Names.
-        train: Counts; ``validation`` and ``test`` likewise. None when the data cannot be opened.
+        train: Counts; ``validation`` and ``test`` likewise. None when the data cannot be opened. Online all but the
+            test examples are for training.
         form: Kind of input that reads its examples: ``"pixels"`` or ``"vector"``.
         width: Numbers a row; 0 for images.
         sizes: ``(height, width)`` smallest, median and largest image, by area.
@@ -49,6 +52,7 @@ class TaskReport:
         problems: One line each.
         stopping: The first of those that stop a search: data that cannot be opened, a broken
             training or validation example.
+        first_batch: Examples of the first batch, where batches come one after another; only that one was looked at.
     """
 
     name: str
@@ -66,6 +70,7 @@ class TaskReport:
     two_labels: int = 0
     problems: tuple[str, ...] = ()
     stopping: str | None = None
+    first_batch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,15 +91,22 @@ def list_sources() -> tuple[SourceInfo, ...]:
     )
 
 
-def check_task(config: TaskConfig) -> TaskReport:
+def check_task(config: TaskConfig, online: bool = False) -> TaskReport:
     """Decodes every example of a task and looks for what would spoil learning or its measurement.
 
     The task is the user's own: a function that its source names is called.
+
+    Args:
+        config: Of the task.
+        online: Whether its stream is: then validation examples are training examples, and batches may come one
+            after another.
 
     Returns:
         The report; data that cannot even be opened give a report with that one problem.
     """
     try:
+        if online and isinstance(raw := load_raw(config), RawStream):
+            return _check_first_batch(raw, config)
         opened = open_splits(config, trust_python=True)
     except InputError as error:
         return TaskReport(config.name, config.source, problems=(str(error),), stopping=str(error))
@@ -115,16 +127,33 @@ def check_task(config: TaskConfig) -> TaskReport:
         form=opened.form.kind,
         width=opened.form.width,
         classes=opened.classes,
-        train=_counts(opened, opened.train),
-        validation=_counts(opened, opened.validation),
+        train=_counts(opened, *((opened.train, opened.validation) if online else (opened.train,))),
+        validation=None if online else _counts(opened, opened.validation),
         test=_counts(opened, opened.test),
         sizes=(sizes[0], sizes[len(sizes) // 2], sizes[-1]) if sizes else (),
         colour_modes=tuple(modes.most_common()),
         exact_duplicates=exact,
         near_duplicates=near,
         two_labels=two,
-        problems=_problems(opened, broken, exact, near, two),
+        problems=_problems(opened, broken, exact, near, two, online),
         stopping=stopping[0] if stopping else None,
+    )
+
+
+def _check_first_batch(raw: RawStream, config: TaskConfig) -> TaskReport:
+    check_live(raw, config)
+    batches = pieces(raw, config, batch_size=LARGEST_BATCH)
+    first = next(batches)
+    for i in range(len(first.labels)):
+        ItemExamples(first.items, raw.form)[i]
+    return TaskReport(
+        name=config.name,
+        source=config.source,
+        form=raw.form.kind,
+        width=raw.form.width,
+        classes=raw.classes,
+        problems=() if raw.test is not None else ("no test examples: it cannot be evaluated",),
+        first_batch=len(first.labels),
     )
 
 
@@ -197,12 +226,15 @@ def _two_labels(look: _Look) -> int:
     return sum(len(found) > 1 for found in labels.values())
 
 
-def _counts(opened: Splits, split: Split) -> SplitReport:
-    counts = np.bincount(split.labels, minlength=len(opened.classes))
-    return SplitReport(len(split), int(counts.min()), int(counts.max()))
+def _counts(opened: Splits, *splits: Split) -> SplitReport:
+    labels = np.concatenate([split.labels for split in splits])
+    counts = np.bincount(labels, minlength=len(opened.classes))
+    return SplitReport(len(labels), int(counts.min()), int(counts.max()))
 
 
-def _problems(opened: Splits, broken: list[str], exact: int, near: int, two: int) -> tuple[str, ...]:
+def _problems(
+    opened: Splits, broken: list[str], exact: int, near: int, two: int, online: bool
+) -> tuple[str, ...]:
     problems, noun = broken[:SHOWN], opened.form.noun
     if len(broken) > SHOWN:
         problems.append(f"{len(broken) - SHOWN} more {noun}s are broken")
@@ -212,7 +244,8 @@ def _problems(opened: Splits, broken: list[str], exact: int, near: int, two: int
         problems.append(f"{near - exact} more test {noun}s are nearly equal to one in training or validation")
     if two:
         problems.append(f"{two} {noun}s appear under two labels")
-    for what, split in (("validation", opened.validation), ("test", opened.test)):
+    measured = [("validation", opened.validation), ("test", opened.test)]
+    for what, split in measured[1:] if online else measured:
         counts = np.bincount(split.labels, minlength=len(opened.classes))
         missing = [name for name, count in zip(opened.classes, counts, strict=True) if count == 0]
         if missing:

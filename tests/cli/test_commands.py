@@ -228,6 +228,20 @@ def test_a_good_stream_is_checked_with_its_counts(command: Command, world: Path)
     assert "training:" in answer.out
 
 
+def test_an_online_stream_is_checked_as_one(command: Command, world: Path) -> None:
+    tasks = "tasks:\n  - {name: one, source: 'npz:one.npz'}\n"
+    online = "name: s\nregime: online\norder: blurry\nsessions: "
+    (world / "stream.yaml").write_text(online + "2\n" + tasks)
+    answer = command("tasks", "check", world / "stream.yaml")
+    assert answer.status == 0
+    assert "training:" in answer.out
+    assert "validation" not in answer.out
+    (world / "stream.yaml").write_text(online + "99\n" + tasks)
+    answer = command("tasks", "check", world / "stream.yaml")
+    assert answer.status == 2
+    assert "task one: sessions: 99 are more than its" in answer.err
+
+
 def test_the_schemas_for_editors_are_one_json_object_each(command: Command) -> None:
     assert command("tasks", "schema").json["properties"].keys() >= {"name", "tasks"}
     assert command("spaces", "schema").json["properties"].keys() >= {"trunk", "seeds"}

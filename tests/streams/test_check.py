@@ -24,6 +24,14 @@ def test_a_clean_task_is_reported_without_problems(tmp_path: Path) -> None:
     assert report.problems == ()
 
 
+def test_online_all_but_the_test_images_are_for_training(tmp_path: Path) -> None:
+    path = write(tmp_path, files({"train/a": 8, "train/b": 5, "val/a": 2, "test/a": 2, "test/b": 3}))
+    report = check_task(TaskConfig(name="t", source=f"folder:{path}"), online=True)
+    assert (report.train, report.validation) == (SplitReport(15, 5, 10), None)
+    assert report.test == SplitReport(5, 2, 3)
+    assert report.problems == ()  # that no image of b is for validation does not matter
+
+
 def test_duplicates_double_labels_and_broken_images_are_problems(tmp_path: Path) -> None:
     contents = files({"train/a": 5, "train/b": 5, "test/a": 2, "test/b": 2})
     contents["test/a/copy.png"] = contents["train/a/0.png"]

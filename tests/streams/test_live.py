@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from evo_mtl.errors import DataError
+from evo_mtl.streams.check import check_task
 from evo_mtl.streams.config import StreamConfig, TaskConfig
 from evo_mtl.streams.experience import Batch, open_experience
 from evo_mtl.streams.raw import ArrayItems, Form, RawSplit, RawStream
@@ -229,6 +230,17 @@ def test_what_a_camera_cannot_do_is_one_line(camera: Camera) -> None:
         DataError, match="task cam: its source gives batches one after another; that is for regime: online"
     ):
         open_task(task(), trust_python=True)
+
+
+def test_the_first_batch_of_a_camera_is_looked_at(camera: Camera) -> None:
+    report = check_task(task(), online=True)
+    assert (report.classes, report.first_batch, report.train) == (("0", "1", "2"), 4, None)
+    assert report.problems == ("no test examples: it cannot be evaluated",)
+    camera.stream = replace(camera.stream, batches=lambda: iter([([b"no image"], [0])]))
+    report = check_task(task(), online=True)
+    assert report.stopping is not None
+    assert "task cam: batch 0: image 0: not an image" in report.stopping
+    assert "regime: online" in str(check_task(task()).stopping)
 
 
 def test_test_examples_of_a_camera_are_opened_for_evaluation_only_if_there_are_any(camera: Camera) -> None:
