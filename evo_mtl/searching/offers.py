@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from evo_mtl.engines.local import Engine
 from evo_mtl.errors import DataError
 from evo_mtl.evolution.candidate import Evaluation, OfTask, turn_address
 from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.looks import Look
 from evo_mtl.evolution.offers import look_rules, offered, offered_lines
 from evo_mtl.evolution.population import Founder
 from evo_mtl.evolution.proof import halves, p_value
-from evo_mtl.evolution.turn import World
 from evo_mtl.files import lock
 from evo_mtl.network.route import Route
 from evo_mtl.plain import plain
@@ -39,12 +40,11 @@ from evo_mtl.run.snapshot import Archive
 from evo_mtl.searching.checks import check_places
 from evo_mtl.searching.ground import Ground
 from evo_mtl.searching.incumbent import incumbent
-from evo_mtl.searching.trials import Trials
-from evo_mtl.searching.turns import evaluated, found_route
+from evo_mtl.searching.session import Brief, Session, found_route
 from evo_mtl.searching.usage import in_use
 from evo_mtl.seeding import generator
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.task import load_batch, open_task, with_validation
+from evo_mtl.streams.task import load_batch, open_task
 from evo_mtl.training import metrics
 
 LEVEL = 0.05
@@ -143,7 +143,7 @@ class _Offer:
     def __init__(
         self, ground: Ground, engine: Engine, config: TaskConfig, newer: tuple[Founder, ...], level: float
     ) -> None:
-        self.ground, self.engine, self.config, self.newer, self.level = ground, engine, config, newer, level
+        self.ground, self.level = ground, level
         self.task = open_task(config, ground.site.trust_python)
         name, state = config.name, ground.state
         if self.task.digest != state.answered[name].brief.digest:
@@ -152,54 +152,38 @@ class _Offer:
             )
         self.number, self.pass_ = state.offers.get(name, 0) + 1, state.passes[name]
         self.own = state.answer(name)
-        labels = self.task.validation.labels
-        self.choose, self.prove = halves(labels, self._generator("halves"))
+        choose, self.prove = halves(self.task.validation.labels, self._generator("halves"))
+        brief = Brief(self.pass_, newer, tuple(choose.tolist()))
+        self.session = Session(ground, engine, config, self.task, brief)
 
     def _generator(self, purpose: str) -> np.random.Generator:
-        address = turn_address(self.config.name, self.pass_, self.number)
+        address = turn_address(self.task.name, self.pass_, self.number)
         return generator(self.ground.config.seed, *address, purpose)
 
     def make(self) -> dict[str, Any]:
-        """Looks, tries, chooses, proves, and commits what came of it; gives its row."""
-        ground, start = self.ground, time.monotonic()
-        seen = with_validation(self.task, self.choose.tolist())
-        pricing = replace(ground.pricing(seen, self.pass_), folds=0)
-        plan = ground.plan(self.config, self.task, self.pass_)
-        plan = replace(plan, validation=tuple(self.choose.tolist()), folds=0)
-        trials = Trials(
-            self.engine,
-            plan,
-            ground.folder.timings,
-            len(self.task.classes),
-            lambda candidate: pricing.cost(candidate.genome).multiply_adds,
-        )
-        world = World(
-            self.task.name,
-            ground.config.seed,
-            ground.space_of(self.task.name),
-            ground.root_of(self.task.name).facts,
-            self.newer,
-            pricing,
-            pass_=self.pass_,
-        )
-        size = self.own.way.genome.image_size
-        looks = trials.looks(offered_lines(world, self.number, size), look_rules(world).max_images)
-        candidates = offered(world, self.number, looks)
-        outcomes = trials.generation(candidates, lambda one, seconds: None)
-        tried = [evaluated(ground, one, out, pricing) for one, out in zip(candidates, outcomes, strict=True)]
+        """Looks, tries, chooses, proves, and commits what came of it in one event; gives its row."""
+        session, start = self.session, time.monotonic()
+        looks = self._look()
+        made = session.generation(0, offered(session.world, self.number, looks), partial(self._record, looks))
+        session.clear([made])
+        seconds = round(time.monotonic() - start, 3)
+        append_timing(self.ground.folder.timings, task=self.task.name, offer=self.number, seconds=seconds)
+        if made.proof is None:
+            return {}
+        return {**plain(made.proof), "line": made.proof.line.task, "taken": made.answer is not None}
+
+    def _look(self) -> list[Look]:
+        """The first step: what looks say about the newer routes, at the size of the task's own."""
+        world, size = self.session.world, self.own.way.genome.image_size
+        asked = offered_lines(world, self.number, size)
+        return self.session.trials.looks(asked, look_rules(world).max_images)
+
+    def _record(self, looks: Sequence[Look], tried: Sequence[Evaluation]) -> Offered:
+        """The event of the offer: what was seen and tried, and how the best of it held its own."""
         best = max((one for one in tried if one.ok), key=lambda one: one.score, default=None)
         proof, answer = self._decided(best)
-        choosable = ground.state.choosable.get(self.task.name, frozenset())
         name = self.task.name
-        ground.commit(Offered(name, self.number, self.level, tuple(looks), tuple(tried), proof, answer))
-        former = self.own.components | choosable
-        gone = {component for one in tried for component in one.trained.values()}
-        ground.store.remove(sorted((gone | former) - in_use(ground.state)))
-        seconds = round(time.monotonic() - start, 3)
-        append_timing(ground.folder.timings, task=self.task.name, offer=self.number, seconds=seconds)
-        if proof is None:
-            return {}
-        return {**plain(proof), "line": proof.line.task, "taken": answer is not None}
+        return Offered(name, self.number, self.level, tuple(looks), tuple(tried), proof, answer)
 
     def _decided(self, best: Evaluation | None) -> tuple[Proof | None, Answer | None]:
         """How a route held its own, and the route if it was taken."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from evo_mtl.genome.genome import HeadGene
 from evo_mtl.genome.space import SearchSpace
 from evo_mtl.genome.trunk_facts import TrunkFacts
-from evo_mtl.run.events import Generation
+from evo_mtl.run.events import Generation, Offered
 from evo_mtl.run.state import ArchiveState
 
 
@@ -23,12 +23,12 @@ def in_use(state: ArchiveState) -> set[str]:
     return used.union(*state.choosable.values(), *map(written, turns), *map(_inherited, turns))
 
 
-def written(generations: Iterable[Generation]) -> set[str]:
-    """Components that the candidates of some generations wrote, copies of them included."""
+def written(records: Iterable[Generation | Offered]) -> set[str]:
+    """Components that the candidates of some generations or offers wrote, copies of them included."""
     return {
         component
-        for generation in generations
-        for one in generation.evaluations
+        for record in records
+        for one in record.evaluations
         for slots in (one.trained, *one.notes.copies)
         for component in slots.values()
     }

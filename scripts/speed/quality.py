@@ -27,7 +27,6 @@ from evo_mtl.engines.plan import BenchPlan, Site
 from evo_mtl.engines.workbench import set_threads
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.candidate import Candidate, Evaluation
-from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.looks import Looks
 from evo_mtl.evolution.population import Founder, settled
 from evo_mtl.evolution.turn import Turn, World
@@ -40,6 +39,7 @@ from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.run.config import make_config
 from evo_mtl.run.root import read_root, write_root
 from evo_mtl.searching.first_looks import first_looks
+from evo_mtl.searching.session import evaluated
 from evo_mtl.searching.trials import Trials
 from evo_mtl.seeding import generator
 from evo_mtl.streams.config import TaskConfig, read_stream
@@ -239,7 +239,7 @@ def _searched(side: Side, stream: str, tasks: Sequence[TaskConfig], folder: Path
             World(task.name, 0, space, facts, tuple(founders), pricing, looks),
             algorithms.get(space.algorithm),
         )
-        chosen = list(_turn(turn, trials, start))
+        chosen = list(_turn(turn, trials, pricing, start))
         best = turn.population.best
         assert best is not None
         founders.append(Founder(task.name, as_founder(settled(best))))
@@ -251,9 +251,8 @@ def _searched(side: Side, stream: str, tasks: Sequence[TaskConfig], folder: Path
             yield Point(task.name, seconds, evaluation.quality, quality)
 
 
-def _turn(turn: Turn, trials: Trials, start: float) -> Iterator[tuple[float, Evaluation]]:
+def _turn(turn: Turn, trials: Trials, pricing: Pricing, start: float) -> Iterator[tuple[float, Evaluation]]:
     """Each new choice and when it was made: the best score so far, as candidates end one after another."""
-    world = turn.world
     best = -np.inf
     while candidates := turn.ask():
         ended: dict[str, float] = {}
@@ -262,23 +261,10 @@ def _turn(turn: Turn, trials: Trials, start: float) -> Iterator[tuple[float, Eva
             ended[one.id] = time.process_time() - start
 
         outcomes = trials.generation(candidates, told)
-        evaluations = []
-        for candidate, outcome in zip(candidates, outcomes, strict=True):
-            cost, ok = world.costs.cost(candidate.genome), outcome.status.ok
-            quality = outcome.quality if ok else float("nan")
-            evaluations.append(
-                Evaluation(
-                    candidate=candidate,
-                    status=outcome.status,
-                    quality=outcome.quality,
-                    score=fitness(quality, cost, world.costs.root(), world.space.objective),
-                    curve=outcome.curve,
-                    trained=outcome.trained,
-                    cost=cost,
-                    admitted=False,
-                    notes=outcome.notes,
-                )
-            )
+        evaluations = [
+            evaluated(candidate, outcome, pricing, turn.world.space.objective)
+            for candidate, outcome in zip(candidates, outcomes, strict=True)
+        ]
         for evaluation in sorted(turn.tell(evaluations), key=lambda e: ended[e.candidate.id]):
             if evaluation.ok and evaluation.score > best:
                 best = evaluation.score
