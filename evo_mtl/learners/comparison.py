@@ -1,15 +1,10 @@
-"""Rows of a comparison: one learner on one task with one seed, as a line of JSON.
-
-A file of rows only grows. A row is identified by what was asked for (``IDENTITY``), so a comparison
-that was cut short goes on where it stopped.
-"""
+"""A comparison: one learner on one task with one seed gives a row; a comparison that was cut short goes on where it stopped."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from evo_mtl.engines.workbench import set_threads
-from evo_mtl.errors import CorruptionError, InputError
-from evo_mtl.files import canonical_json
 from evo_mtl.learners.answers import pack
 from evo_mtl.learners.depth_ridge import depth_ridge
 from evo_mtl.learners.fine_tuning import fine_tuning
 from evo_mtl.learners.learner import Learner, Settings, TaskData
 from evo_mtl.learners.probe import probe
+from evo_mtl.learners.rows import IDENTITY, Row
 from evo_mtl.network.inputs import Input
 from evo_mtl.network.trunks import build_trunk, trunk_name
 from evo_mtl.registry import Registry
@@ -37,10 +31,7 @@ LEARNERS.add("probe", probe)
 LEARNERS.add("depth_ridge", depth_ridge)
 LEARNERS.add("fine_tuning", fine_tuning)
 
-IDENTITY = ("method", "task", "seed", "size", "trunk", "weights", "grid")
 CACHE_BYTES = 4 * 2**30
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -119,49 +110,6 @@ def task_data(task: Task, source: Input) -> TaskData:
         validation_images=load_batch(task.validation, source),
         validation_labels=task.validation.labels,
     )
-
-
-def read_rows(path: Path, keys: Collection[str] = (*IDENTITY, "test")) -> list[Row]:
-    """All rows of a file, none if there is no file; a torn last line is left out.
-
-    Args:
-        path: The file.
-        keys: What every row has.
-
-    Raises:
-        CorruptionError: A line before the last is not a row, or the last is not the beginning of one.
-    """
-    if not path.exists():
-        return []
-    *whole, torn = path.read_bytes().split(b"\n")
-    rows: list[Row] = []
-    if not (torn.startswith(b"{") or b"{".startswith(torn)):  # what is cut off was begun by us
-        raise CorruptionError(f"{path}:{len(whole) + 1}: expected a row of a comparison")
-    for number, line in enumerate(whole, 1):
-        try:
-            row = json.loads(line)
-            if not (isinstance(row, dict) and set(keys) <= set(row)):
-                raise ValueError
-        except ValueError:
-            raise CorruptionError(f"{path}:{number}: expected a row of a comparison") from None
-        rows.append(row)
-    return rows
-
-
-def append_row(path: Path, row: Row) -> None:
-    """Adds a row; a torn last line is cut off first.
-
-    Raises:
-        InputError: The file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+") as file:
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
-            file.write(canonical_json(row) + b"\n")
-    except OSError as error:
-        raise InputError(f"cannot write a row: {error.strerror}", path) from error
 
 
 def missing(requests: Iterable[Request], rows: Iterable[Row]) -> list[Request]:

@@ -13,7 +13,8 @@ import numpy as np
 from evo_mtl.answering.evaluation import evaluate
 from evo_mtl.answering.model import Model, load
 from evo_mtl.archive.timings import read_timings
-from evo_mtl.learners.comparison import Request, Row, compute_row
+from evo_mtl.learners.comparison import Request, compute_row
+from evo_mtl.learners.rows import Row
 from evo_mtl.names import TIMINGS
 
 

@@ -161,14 +161,6 @@ def _plain(tasks: Sequence[object]) -> list[object]:
     return [task.model_dump(mode="json") for task in tasks]  # type: ignore[attr-defined]
 
 
-def read_seeds(text: str) -> tuple[int, ...]:
-    """Seeds of ``0,1,2``. Raises ``InputError`` for anything else."""
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
-        raise InputError(f"expected different whole numbers such as 0,1,2, met {text!r}", "--seeds")
-    return tuple(map(int, words))
-
-
 def check_grid(grid: str) -> str:
     """A grid of fine-tuning that can be read."""
     read_grid(grid)

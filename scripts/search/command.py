@@ -17,6 +17,7 @@ from search.asked import Asked
 from search.carrying_out import do_all
 from search.results import Results
 from search.rows import Rows
+from search.seeds import read_seeds
 from search.tables import everything
 from search.verdicts import verdicts
 from search.work import Place
@@ -31,7 +32,7 @@ def read(options: argparse.Namespace) -> Asked:
     for name in ("size", "processes"):
         if getattr(options, name) < 1:
             raise InputError(f"expected a number of at least 1, met {getattr(options, name)}", f"--{name}")
-    overrides, seeds = tuple(options.set), asking.read_seeds(options.seeds)
+    overrides, seeds = tuple(options.set), read_seeds(options.seeds)
     methods, idle = asking.methods(
         options.space,
         options.tasks,

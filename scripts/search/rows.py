@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evo_mtl.errors import InputError
-from evo_mtl.learners import comparison
+from evo_mtl.learners.rows import append_row, read_rows
 
 IDENTITY = ("method", "seed", "task")
 
@@ -31,14 +31,14 @@ class Rows:
         Raises:
             CorruptionError: A line before the last is not a row.
         """
-        return comparison.read_rows(self.path, (*IDENTITY, "asked", "test"))
+        return read_rows(self.path, (*IDENTITY, "asked", "test"))
 
     def append(self, row: Row) -> None:
         """Adds a row; other processes wait meanwhile."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path.with_suffix(".lock"), "ab") as waiting:
             fcntl.flock(waiting, fcntl.LOCK_EX)
-            comparison.append_row(self.path, row)
+            append_row(self.path, row)
 
     def there(self, method: str, seed: int, asked: str, rows: Iterable[Row] | None = None) -> set[str]:
         """Tasks of a method and seed that have a row.

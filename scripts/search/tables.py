@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from evo_mtl.cli.text import short, table
+from search.drawing import Draw, markdown
 from search.intervals import Interval
 from search.learning import FIXED_SPLIT
 from search.methods import CLOCKED
@@ -12,22 +11,6 @@ from search.results import BEST_BASELINE, NO_SEARCH, Results, finite
 
 POINT = 0.01
 """One point of accuracy."""
-
-Draw = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table.
-
-    Example:
-        >>> print(markdown(["a", "b"], [["1", "2"]]))
-        | a | b |
-        |---|---|
-        | 1 | 2 |
-    """
-    lines = [list(head), *map(list, rows)]
-    text = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([text[0], "|" + "---|" * len(head), *text[1:]])
 
 
 def everything(results: Results, as_markdown: bool) -> str:

@@ -12,15 +12,13 @@ import pytest
 
 from evo_mtl.errors import CorruptionError, InputError
 from evo_mtl.learners.comparison import (
-    IDENTITY,
     LEARNERS,
     Request,
-    append_row,
     compute_row,
     missing,
-    read_rows,
     table,
 )
+from evo_mtl.learners.rows import IDENTITY, append_row, read_rows
 from evo_mtl.streams.config import read_stream
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "baselines"

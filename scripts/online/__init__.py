@@ -1,0 +1,1 @@
+"""Parts of scripts/benchmark_online: what is compared, how a row comes about, what the rows say."""
