@@ -1,9 +1,9 @@
 """Where one task ends and the next begins, found in a stream that does not say.
 
-A segment is what came since the last boundary. A batch's features are compared with the segment's, label by
-label as far as that can be had: in a stream sorted by class every new class is a new kind of image, but only at
-a boundary does a label mean other images than before. Kept are sums over no fewer than ``least`` examples of a
-batch each, of features projected at random to a few dozen numbers.
+A segment is what came since the last boundary. Each batch's features are compared with the segment's. In a stream
+that is sorted by class every new class is a new kind of image, so there a label is compared with itself alone:
+only at a boundary does it mean other images than before. Kept are sums over no fewer than ``least`` examples of
+a batch each, of features projected at random to a few dozen numbers; and which labels there were.
 """
 
 from __future__ import annotations
@@ -21,24 +21,40 @@ WIDTH = 16
 SPLITS = (1, 4)
 """How many of the last batches are compared with what came before: one shows a plain boundary at once, several
 show one between sets that are alike."""
-FEW = 4
-"""Labels that come new in so few examples each are those of a shuffled task of many classes, not of a sorted one."""
+SHARED = 2
+"""Labels that two successive batches have in common where a stream is shuffled; one sorted by class has one at most."""
+
+
+def watched_stages(group_ends: Sequence[int]) -> tuple[int, ...]:
+    """The stages of a trunk whose pooled outputs tell sets apart best: a third and two thirds of the way, and the last.
+
+    Args:
+        group_ends: The last stage of each of the trunk's groups.
+
+    Example:
+        >>> from evo_mtl.training.boundaries import watched_stages
+        >>> watched_stages((0, 1, 3, 5, 8, 11, 15, 16, 17))
+        (5, 11, 17)
+    """
+    last = len(group_ends) - 1
+    return tuple(sorted({group_ends[round(part * last / 3)] for part in (1, 2, 3)}))
 
 
 class BoundaryDetector:
     """Sees a stream batch by batch and says before which batches a boundary lies.
 
-    Hotelling's test of a shift between the last batches and what came before. A label that comes new in ``least``
-    examples or more is compared with itself from then on; others that come new together are a group. Where a batch
-    shows that the segment is shuffled and has many classes, all its labels are one group from then on. A label that
-    has not been met is no sign of a boundary. A set that comes again is a boundary as any other.
+    Hotelling's test of a shift between the last batches and what came before in the segment. A segment counts as
+    shuffled from the first two successive batches that share labels, and is then compared as a whole. Until then,
+    and for good in a stream sorted by class, each label is compared with itself, and one that comes new is no sign
+    of a boundary. Not found is a task that gives the same images other labels; a set that comes again is found as
+    any other.
 
     River's ADWIN and Page-Hinkley on scalars of the same features miss more boundaries or see more where there are
-    none (``scripts/benchmark_boundaries``), and neither asks for the labels.
+    none (``scripts/benchmark_boundaries``).
 
     Args:
-        widths: Numbers of each tap, which lie side by side in the features. An early, a middle and the last
-            tap of a frozen trunk serve best: sets differ early, classes of one set late.
+        widths: Numbers of each tap, which lie side by side in the features. :func:`watched_stages` of a frozen
+            trunk serve well: sets differ early, the classes of one set late.
         level: Chance that a batch is taken for a boundary where there is none, for normal features of a
             stationary stream; in (0, 1).
         least: Sums over fewer examples are never kept, at least 2; batches should not be smaller: those are
@@ -47,6 +63,13 @@ class BoundaryDetector:
 
     Raises:
         ValueError: An argument is out of its range.
+
+    Example:
+        >>> import numpy as np
+        >>> from evo_mtl.training.boundaries import BoundaryDetector
+        >>> rng, detector = np.random.default_rng(0), BoundaryDetector([8])
+        >>> [detector.see(rng.normal(size=(32, 8)) + mean, rng.integers(0, 5, 32)) for mean in (0, 0, 0, 2, 2)]
+        [False, False, False, True, False]
     """
 
     def __init__(self, widths: Sequence[int], *, level: float = 1e-5, least: int = 16, seed: int = 0) -> None:
@@ -59,53 +82,61 @@ class BoundaryDetector:
             np.eye(width) if width <= WIDTH else projection_matrix(seed + i, width, WIDTH).double().numpy()
             for i, width in enumerate(widths)
         ]
+        self._width = sum(one.shape[1] for one in self._maps)
         self._start_segment()
 
     def see(self, features: np.ndarray, labels: np.ndarray) -> bool:
         """Whether a boundary lies before this batch or, found late, a few batches back.
 
         Args:
-            features: ``(B, D)``, B >= 1, the taps side by side; not kept.
+            features: ``(B, D)``, B >= 1, the taps side by side; neither kept nor changed.
             labels: ``(B,)`` whole numbers from 0, within whatever task the batch is of.
 
         Raises:
             ValueError: Shapes that do not fit, or a feature that is not a finite number.
         """
         rows = self._projected(features, labels)
-        self._look(labels)
-        found = self._chance(rows, labels) < self._level
-        if found:
+        self._shuffled |= len(np.intersect1d(labels, self._last_labels)) >= SHARED
+        chance = self._chance(rows) if self._shuffled else self._chance_by_label(rows, labels)
+        if chance < self._level:
             self._start_segment()
-            self._look(labels)
         self._keep(rows, labels)
-        return found
+        return chance < self._level
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All that is kept, to be written; :meth:`load` takes it back bit for bit."""
-        return {
-            "counts": torch.from_numpy(self._sums.counts.copy()),
-            "totals": torch.from_numpy(self._sums.totals.copy()),
-            "scatter": torch.from_numpy(self._sums.scatter.copy()),
-            "recent_counts": torch.from_numpy(self._recent_counts.copy()),
-            "recent_totals": torch.from_numpy(self._recent_totals.copy()),
-            "groups": torch.from_numpy(self._groups.copy()),
-            "shuffled": torch.tensor(self._shuffled),
+        arrays = {"recent_counts": self._recent_counts, "recent_totals": self._recent_totals}
+        arrays |= {
+            "labels": self._labels,
+            "last_labels": self._last_labels,
+            "shuffled": np.array(self._shuffled),
         }
+        for name, sums in (("all", self._all), ("by_label", self._by_label)):
+            arrays |= {
+                f"{name}_counts": sums.counts,
+                f"{name}_totals": sums.totals,
+                f"{name}_scatter": sums.scatter,
+            }
+        return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
 
     def load(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Goes on from what :meth:`tensors` gave of a detector with the same arguments."""
         arrays = {name: tensor.numpy().copy() for name, tensor in tensors.items()}
-        self._sums = GroupSums(arrays["counts"], arrays["totals"], arrays["scatter"])
+        self._all, self._by_label = (
+            GroupSums(arrays[f"{name}_counts"], arrays[f"{name}_totals"], arrays[f"{name}_scatter"])
+            for name in ("all", "by_label")
+        )
         self._recent_counts, self._recent_totals = arrays["recent_counts"], arrays["recent_totals"]
-        self._groups = arrays["groups"]
+        self._labels, self._last_labels = arrays["labels"], arrays["last_labels"]
         self._shuffled = bool(arrays["shuffled"])
 
     def _start_segment(self) -> None:
-        width = sum(one.shape[1] for one in self._maps)
-        self._sums = GroupSums(np.zeros(0, np.int64), np.zeros((0, width)), np.zeros((width, width)))
-        self._recent_counts = np.zeros((0, 0), np.int64)  # (batches, G), the newest last
-        self._recent_totals = np.zeros((0, 0, width))  # (batches, G, D)
-        self._groups = np.zeros(0, np.int64)  # label to group, -1 for none
+        self._all = GroupSums.none(1, self._width)
+        self._recent_counts = np.zeros((0, 1), np.int64)  # of the last batches, the newest at the end
+        self._recent_totals = np.zeros((0, 1, self._width))
+        self._labels = np.zeros(0, np.int64)  # those with a group of their own, in the order of the groups
+        self._by_label = GroupSums.none(0, self._width)  # while the segment may be sorted
+        self._last_labels = np.zeros(0, np.int64)
         self._shuffled = False
 
     def _projected(self, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -121,61 +152,45 @@ class BoundaryDetector:
             raise ValueError("features that are not finite numbers")
         return rows
 
-    def _look(self, labels: np.ndarray) -> None:
-        """Takes notice of labels; from the first batch that shows it, the segment counts as shuffled."""
-        self._groups = np.pad(
-            self._groups, (0, max(0, int(labels.max()) + 1 - len(self._groups))), constant_values=-1
-        )
-        new = labels[self._groups[labels] < 0]
-        if self._shuffled or not self._least <= len(new) <= FEW * len(np.unique(new)):
-            return
-        self._shuffled = True
-        self._sums = self._sums.as_one()
-        self._recent_counts = self._recent_counts.sum(1, keepdims=True)
-        self._recent_totals = self._recent_totals.sum(1, keepdims=True)
-
-    def _grouped(self, labels: np.ndarray) -> np.ndarray:
-        """Each example's group, ``(B,)``, -1 for none."""
-        return np.zeros_like(labels) if self._shuffled else self._groups[labels]
-
-    def _chance(self, rows: np.ndarray, labels: np.ndarray) -> float:
-        """The smallest chance over the splits, times their number."""
-        groups = self._grouped(labels)
-        batch = GroupSums.of(rows[groups >= 0], groups[groups >= 0], len(self._sums.counts))
-        whole = self._sums.joined(batch)
+    def _chance(self, rows: np.ndarray) -> float:
+        """That of the last batches' place by chance: the smallest over the splits, times their number."""
+        batch = GroupSums.of(rows, np.zeros(len(rows), np.int64), 1)
+        whole = self._all.joined(batch)
         chances = [1.0]
         for split in SPLITS:
-            before = split - 1
-            if before > len(self._recent_counts):
-                continue
-            start = len(self._recent_counts) - before
-            counts = batch.counts + self._recent_counts[start:].sum(0)
-            totals = batch.totals + self._recent_totals[start:].sum(0)
-            chances.append(len(SPLITS) * whole.chance(counts, totals))
+            start = len(self._recent_counts) - (split - 1)
+            if start >= 0:
+                counts = batch.counts + self._recent_counts[start:].sum(0)
+                totals = batch.totals + self._recent_totals[start:].sum(0)
+                chances.append(len(SPLITS) * whole.chance(counts, totals))
         return min(chances)
 
-    def _keep(self, rows: np.ndarray, labels: np.ndarray) -> None:
-        """Adds the batch's groups that are large enough to the segment, new ones among them."""
-        self._open_groups(labels)
-        groups = self._grouped(labels)
-        num_groups = max(len(self._sums.counts), int(groups.max()) + 1)
-        large = (groups >= 0) & (np.bincount(groups + 1, minlength=num_groups + 1)[groups + 1] >= self._least)
-        batch = GroupSums.of(rows[large], groups[large], num_groups)
-        self._sums = self._sums.joined(batch)
-        more = num_groups - self._recent_counts.shape[1]
-        keep = max(SPLITS) - 1
-        counts = np.pad(self._recent_counts, ((0, 0), (0, more)))
-        totals = np.pad(self._recent_totals, ((0, 0), (0, more), (0, 0)))
-        self._recent_counts = np.concatenate([counts, batch.counts[None]])[-keep:]
-        self._recent_totals = np.concatenate([totals, batch.totals[None]])[-keep:]
+    def _chance_by_label(self, rows: np.ndarray, labels: np.ndarray) -> float:
+        """That of this batch's labels lying so far from where each was before."""
+        known = np.isin(labels, self._labels)
+        batch = GroupSums.of(rows[known], self._groups(labels[known]), len(self._labels))
+        return self._by_label.joined(batch).chance(batch.counts, batch.totals)
 
-    def _open_groups(self, labels: np.ndarray) -> None:
-        """A group for each new label with enough examples, and one for the others together if they have enough."""
+    def _groups(self, labels: np.ndarray) -> np.ndarray:
+        """Each label's group, for labels that have one."""
+        order = np.argsort(self._labels)
+        return order[np.searchsorted(self._labels, labels, sorter=order)]
+
+    def _keep(self, rows: np.ndarray, labels: np.ndarray) -> None:
+        """Adds to the segment what there is enough of in the batch."""
+        if len(rows) >= self._least:
+            batch = GroupSums.of(rows, np.zeros(len(rows), np.int64), 1)
+            self._all = self._all.joined(batch)
+            keep = max(SPLITS) - 1
+            self._recent_counts = np.concatenate([self._recent_counts, batch.counts[None]])[-keep:]
+            self._recent_totals = np.concatenate([self._recent_totals, batch.totals[None]])[-keep:]
         if self._shuffled:
+            self._labels, self._by_label = np.zeros(0, np.int64), GroupSums.none(0, self._width)
+            self._last_labels = self._labels
             return
-        new, counts = np.unique(labels[self._groups[labels] < 0], return_counts=True)
-        alone = counts >= self._least
-        for label in new[alone]:
-            self._groups[label] = self._groups.max() + 1
-        if counts[~alone].sum() >= self._least:
-            self._groups[new[~alone]] = self._groups.max() + 1
+        self._last_labels, counts = np.unique(labels, return_counts=True)
+        enough = self._last_labels[counts >= self._least]
+        self._labels = np.concatenate([self._labels, np.setdiff1d(enough, self._labels)])
+        large = np.isin(labels, enough)
+        batch = GroupSums.of(rows[large], self._groups(labels[large]), len(self._labels))
+        self._by_label = self._by_label.joined(batch)

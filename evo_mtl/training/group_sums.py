@@ -34,6 +34,11 @@ class GroupSums:
         centred = rows - _means(counts, totals)[groups]
         return cls(counts, totals, centred.T @ centred)
 
+    @classmethod
+    def none(cls, num_groups: int, width: int) -> GroupSums:
+        """Of no examples."""
+        return cls(np.zeros(num_groups, np.int64), np.zeros((num_groups, width)), np.zeros((width, width)))
+
     @property
     def freedom(self) -> int:
         """Degrees of freedom of the scatter: examples less the groups that have any."""
@@ -46,13 +51,6 @@ class GroupSums:
         apart, weights = _differences(counts, totals, other.counts, other.totals)
         between = (weights[:, None] * apart).T @ apart
         return GroupSums(counts + other.counts, totals + other.totals, self.scatter + other.scatter + between)
-
-    def as_one(self) -> GroupSums:
-        """The same examples as a single group."""
-        total = self.totals.sum(0)
-        apart = _means(self.counts, self.totals) - total / max(int(self.counts.sum()), 1)
-        between = (self.counts[:, None] * apart).T @ apart
-        return GroupSums(self.counts.sum(keepdims=True), total[None], self.scatter + between)
 
     def chance(self, later_counts: np.ndarray, later_totals: np.ndarray) -> float:
         """How probable it is that the later examples lie so far from the earlier ones by chance.
