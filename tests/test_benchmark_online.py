@@ -362,6 +362,12 @@ def test_the_offline_ceiling_stands_in_every_order_and_permutation() -> None:
     assert "offline" not in text.partition("Orders, in points")[2]
 
 
+def test_offline_rows_alone_have_a_table() -> None:
+    text = part("tables").everything(results([made("offline", (0.9, 0.9), "offline")]), False)
+    assert text.startswith("Offline: mean over sets and repeats")
+    assert "0.9000" in text
+
+
 def test_of_several_orders_of_the_sets_the_worst_is_told() -> None:
     found = [
         made("online", (one, one), permutation=permutation, seed=seed)

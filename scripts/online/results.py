@@ -39,8 +39,9 @@ class Results:
 
     @property
     def orders(self) -> tuple[str, ...]:
-        """Orders of which there are rows."""
-        return tuple(dict.fromkeys(order for _, order in self._cells if order != OFFLINE))
+        """Orders of which there are rows; ``offline`` where there are no others."""
+        found = dict.fromkeys(order for _, order in self._cells)
+        return tuple(order for order in found if order != OFFLINE) or tuple(found)
 
     def methods(self, order: str) -> tuple[str, ...]:
         """Those that have a row in that order, the main one first; an offline one belongs to every order."""

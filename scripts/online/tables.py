@@ -20,8 +20,8 @@ def everything(results: Results, as_markdown: bool) -> str:
     draw: Draw = markdown if as_markdown else lambda head, rows: table(head, rows)
     parts = []
     for order in results.orders:
-        parts.append((f"Sets in {order} order, mean over sets and repeats", in_order(results, order, draw)))
-        parts.append((f"End accuracy by set, {order} order", by_set(results, order, draw)))
+        parts.append((f"{order.capitalize()}: mean over sets and repeats", in_order(results, order, draw)))
+        parts.append((f"{order.capitalize()}: end accuracy by set", by_set(results, order, draw)))
     parts.append(("Orders, in points: the first minus the other", between_orders(results, draw)))
     return "\n\n".join(f"{title}\n\n{text}" for title, text in parts if text)
 

@@ -150,7 +150,7 @@ def _write_stream(asked: Asked, seed: int) -> Path:
     """The stream of a seed: the seed is added to that of every task's splits, so that splits vary with it."""
     stream = asked.stream
     tasks = tuple(task.model_copy(update={"seed": task.seed + seed}) for task in stream.tasks)
-    data = stream.model_copy(update={"tasks": tasks}).model_dump(mode="json")
+    data = stream.model_copy(update={"tasks": tasks}).model_dump(mode="json", exclude_unset=True)
     path = asked.folder / "streams" / f"s{seed}.yaml"
     make_folder(path.parent)
     write_atomic(path, dump_yaml(data).encode())
