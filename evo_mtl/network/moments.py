@@ -7,6 +7,7 @@ the examples changes them by rounding only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,6 +21,8 @@ NARROW = 512
 
 _ROWS = 512
 """Rows of the matrix of second moments that are worked on at once."""
+
+_WRITTEN = ("counts", "sums", "second", "origin", "settled_with", "asleep")
 
 _SINGLE = 1e-6
 """A system is solved in float32 if what is added to its diagonal is at least this share of its trace."""
@@ -40,7 +43,7 @@ class Sums:
     """What heads are solved from: sums of some columns at one time.
 
     Means and scales are those of :func:`~evo_mtl.network.closed_form.standardise` for the same examples. The matrix may count more
-    examples than the classes do (those whose labels were let go); it then stands for as many as they do.
+    examples than the classes do (those whose labels were forgotten); it then stands for as many as they do.
 
     Attributes:
         counts: Examples of each class, ``(K,)``, float64.
@@ -151,12 +154,18 @@ def solve_positive(matrix: Tensor, diagonal: float, right: Tensor) -> Tensor:
 
 
 class Moments:
-    """Sums over examples as they come.
+    """Sums over examples as they come, of which only aggregates are written.
+
+    Labelled sums are kept in blocks. A class's examples since its last block are *fresh*; when a file is written and
+    there are ``least`` of them, they are *settled* as a block and part of what is written (:meth:`settle`). A class
+    may be *asleep* until its next block: its examples are not labelled then. Examples without a label
+    are in the matrix of second moments only, which then counts more examples than the classes do and stands for as
+    many as they have.
 
     Args:
         width: ``D``, numbers of an example.
         num_classes: ``K``.
-        least: A batch of fewer examples than this does not set the origin.
+        least: Fewer examples than this are no aggregate; at least 1.
     """
 
     def __init__(self, width: int, num_classes: int, least: int) -> None:
@@ -164,16 +173,31 @@ class Moments:
         self.sums = torch.zeros((num_classes, width), dtype=torch.float64)
         self.second = torch.zeros((width, width), dtype=torch.float64)
         self.origin = torch.zeros(width, dtype=torch.float64)
-        self.total = 0
+        self.settled_with = torch.full(
+            (num_classes,), -1
+        )  # number of the last batch that a class's blocks hold
+        self.asleep = torch.zeros(num_classes, dtype=torch.bool)
+        self.fresh_counts, self.fresh_sums = torch.zeros_like(self.counts), torch.zeros_like(self.sums)
+        self.total = 0  # examples in the matrix
+        self.unwritten = 0  # those of them that no file has
+        self.begun = False
+        self._fresh_since = torch.zeros(num_classes, dtype=torch.int64)
         self._least = least
 
+    def begin(self, number: int, asleep: Tensor) -> None:
+        """Says with which batch it begins, and which classes are asleep."""
+        self.begun = True
+        self.settled_with.fill_(number - 1)
+        self.asleep = asleep
+
     @torch.no_grad()
-    def add(self, features: Tensor, labels: Tensor) -> None:
+    def add(self, features: Tensor, labels: Tensor, number: int = 0) -> None:
         """Adds a batch.
 
         Args:
             features: ``(B, D)``.
             labels: ``(B,)``, in ``0 .. K-1``.
+            number: Of the batch; batches come in rising order.
 
         Raises:
             CandidateError: A feature is not finite; nothing was added.
@@ -184,29 +208,66 @@ class Moments:
         if self.total == 0 and len(x) >= self._least:
             self.origin = coarse(x.mean(0), x.std(0, correction=0))
         x = x - self.origin
-        members = torch.nn.functional.one_hot(labels, len(self.counts)).double()
-        self.counts += members.sum(0)
-        self.sums.addmm_(members.T, x)
+        self._label(x, labels, number)
         self.second.addmm_(x.T, x)
         self.total += len(x)
+        self.unwritten += len(x)
+
+    @torch.no_grad()
+    def replay(self, features: Tensor, labels: Tensor, number: int) -> None:
+        """Shows a batch again that was added before a file was written: what was fresh then is fresh again."""
+        self._label(features.double() - self.origin, labels, number)
+
+    def _label(self, x: Tensor, labels: Tensor, number: int) -> None:
+        wanted = (~self.asleep & (self.settled_with < number)).double()
+        members = torch.nn.functional.one_hot(labels, len(wanted)).double() * wanted
+        counts = members.sum(0)
+        self._fresh_since[(self.fresh_counts == 0) & (counts > 0)] = number
+        self.fresh_counts += counts
+        self.fresh_sums.addmm_(members.T, x)
+
+    @property
+    def fresh_since(self) -> int | None:
+        """Number of the first batch with a fresh example, if there is one."""
+        fresh = self.fresh_counts > 0
+        return int(self._fresh_since[fresh].min()) if bool(fresh.any()) else None
+
+    @torch.no_grad()
+    def settle(self, ready: Tensor, forget: bool, number: int) -> None:
+        """Ends a block of some classes, whose fresh examples are settled.
+
+        Args:
+            ready: Mask ``(K,)``.
+            forget: Those of the other classes lose their labels; otherwise they stay fresh.
+            number: Of the last batch.
+        """
+        self.counts += torch.where(ready, self.fresh_counts, 0)
+        self.sums += torch.where(ready[:, None], self.fresh_sums, 0)
+        done = ready | forget
+        self.settled_with[done] = number
+        self.fresh_counts[done] = 0
+        self.fresh_sums[done] = 0
+        self.asleep[done] = False
+        self.unwritten = 0
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is written, as it was settled last; the tensors themselves."""
+        return {name: getattr(self, name) for name in _WRITTEN}
+
+    def load(self, tensors: Mapping[str, Tensor], total: int) -> None:
+        """Takes over what was written; nothing is fresh."""
+        for name in _WRITTEN:
+            setattr(self, name, tensors[name].clone())
+        self.fresh_counts, self.fresh_sums = torch.zeros_like(self.counts), torch.zeros_like(self.sums)
+        self.total, self.begun = total, total > 0
 
     def sums_of(self, columns: Tensor | None = None) -> Sums:
-        """The sums of some columns, all if left out; the matrix is shared, the rest copied."""
-        if columns is None:
-            return Sums(self.counts.clone(), self.sums.clone(), self.origin, self.second, self.total)
-        return Sums(
-            self.counts.clone(),
-            self.sums[:, columns],
-            self.origin[columns],
-            self.second,
-            self.total,
-            columns,
-        )
+        """The sums of some columns, all if left out, settled and fresh; the matrix is shared, the rest copied."""
+        at = slice(None) if columns is None else columns
+        counts, sums = self.counts + self.fresh_counts, self.sums[:, at] + self.fresh_sums[:, at]
+        return Sums(counts, sums, self.origin[at], self.second, self.total, columns)
 
-    def narrowed(self, columns: Tensor) -> Moments:
-        """The same sums of fewer columns."""
-        fewer = Moments(0, len(self.counts), self._least)
-        fewer.counts, fewer.sums = self.counts, self.sums[:, columns]
-        fewer.second, fewer.origin = self.second[columns][:, columns], self.origin[columns]
-        fewer.total = self.total
-        return fewer
+    def narrow(self, columns: Tensor) -> None:
+        """Keeps the sums of some columns only."""
+        self.sums, self.fresh_sums = self.sums[:, columns], self.fresh_sums[:, columns]
+        self.second, self.origin = self.second[columns][:, columns], self.origin[columns]
