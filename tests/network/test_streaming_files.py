@@ -133,17 +133,22 @@ def test_no_sum_or_difference_of_what_all_files_hold_is_one_of_few_examples(forg
     labelled: list[Tensor] = []
     squared: list[Tensor] = []
     rows = torch.eye(count)
+    joins = {
+        0: "x",
+        3: "xy",
+        10: "xyz",
+        11: "xz",
+        17: "xw",
+    }  # after a few examples since a file, and after many
     for i in range(20):
-        if i in (0, 3, 10, 11):
-            genome, widths = a_genome_with("ridge"), [count, 1][: 1 + (i == 3)] if i < 10 else [count, 1, 1]
-            nodes = ["x", "y", "z"][: len(widths)] if i != 11 else ["x", "z"]
-            widths = widths[: len(nodes)]
+        if nodes := joins.get(i):
+            genome, widths = a_genome_with("ridge"), [count, 1, 1][: len(nodes)]
             head = new(head_kind("ridge").describe(genome, widths, CLASSES, 5), torch.Generator())
-            pool.join(head, genome, nodes, widths)
+            pool.join(head, genome, list(nodes), widths)
         now = torch.arange(i * SIZE, (i + 1) * SIZE) if i != 9 else torch.arange(i * SIZE, i * SIZE + 3)
         other = torch.zeros(len(now), 1)
-        pool.add({"x": rows[now], "y": other, "z": other}, labels[now])
-        if i in (2, 4, 7, 12, 19):
+        pool.add({"x": rows[now], "y": other, "z": other, "w": other}, labels[now])
+        if i in (2, 4, 8, 12, 17, 19):
             written = pool.checkpoint(forget)
             for name in (name.removesuffix("counts") for name in written if name.endswith("counts")):
                 assert not written[name + "origin"][:count].any()
@@ -157,7 +162,7 @@ def test_no_sum_or_difference_of_what_all_files_hold_is_one_of_few_examples(forg
     assert min(atoms(squared)) >= LEAST
     assert {name for name in written if "/" in name} == {
         f"shared/{i}/{name}"
-        for i in range(3)
+        for i in range(4)
         for name in ("counts", "sums", "second", "origin", "settled_with", "asleep")
     }
 
@@ -179,6 +184,29 @@ def test_where_labels_are_forgotten_the_head_is_nearly_as_good_for_classes_that_
         accuracies.append(float(torch.cat(answers).float().mean()))
     assert accuracies[0] > 0.8
     assert accuracies[1] > accuracies[0] - 0.02
+
+
+@pytest.mark.parametrize("noise", [0.01, 100])
+@pytest.mark.parametrize("wide", [False, True])
+def test_strengths_move_both_ways_however_often_files_are_written(
+    noise: float, wide: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if wide:
+        monkeypatch.setattr(streaming, "NARROW", 5)
+        monkeypatch.setattr(streaming, "WIDE", 10)
+    rng = np.random.default_rng(0)
+    centres, pool = rng.normal(size=(CLASSES, 15)), MomentsPool(CLASSES, LEAST)
+    solution = joined(pool, "ridge", "abc")
+    assert solution.strength == 10.0
+    for i in range(40):
+        labels = rng.integers(0, CLASSES, SIZE)
+        x = centres[labels] + noise * rng.normal(size=(SIZE, 15))
+        taps = torch.from_numpy(x.astype(np.float32)).split((6, 4, 5), 1)
+        pool.add(dict(zip(WIDTHS, taps, strict=True)), torch.from_numpy(labels))
+        solution.refresh()
+        if i % 2:
+            pool.checkpoint(forget=False)
+    assert solution.strength >= 1000.0 if noise > 1 else solution.strength == 1.0
 
 
 def test_sums_that_grew_by_few_examples_are_not_written() -> None:
