@@ -30,7 +30,7 @@ class BenchPlan:
         keeping: Whether activations of frozen stages are kept; if not (for comparison), every batch
             runs the whole route.
         folds: Parts of the training images that are left out in turn; 0 where candidates are not cross-validated.
-        validation: Places of the validation images that trials may see; all when ``None``.
+        validation: Indices of the validation examples that trials may see; all when ``None``.
     """
 
     seed: int

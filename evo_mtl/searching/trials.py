@@ -53,15 +53,15 @@ class Trials:
         """What closed-form heads say about the task; a look whose workers died says nothing."""
         jobs = [look_job(request, max_images) for request in requests]
 
-        def about(place: int) -> Mapping[str, Any]:
-            parent = requests[place].parent
-            return {"parent": parent and str(parent), "image_size": requests[place].genome.image_size}
+        def about(index: int) -> Mapping[str, Any]:
+            parent = requests[index].parent
+            return {"parent": parent and str(parent), "image_size": requests[index].genome.image_size}
 
         return [restore(Look, result) for result in self._do(jobs, about) if result is not None]
 
     def descriptor(self, genome: Genome, max_images: int) -> str | None:
         """The task's descriptor from the root trunk, which was looked at before; ``None`` where there is none."""
-        found: list[str | None] = self._do([describe_job(genome, max_images)], lambda place: {})
+        found: list[str | None] = self._do([describe_job(genome, max_images)], lambda index: {})
         return found[0]
 
     def generation(
@@ -81,19 +81,19 @@ class Trials:
         """
         bars = bars or [()] * len(candidates)
         sweeps = [sweep_job(one, candidates) for one in planned_sweeps(candidates)]
-        self._do(sweeps, lambda place: {"view": sweeps[place]["view"]})
+        self._do(sweeps, lambda index: {"view": sweeps[index]["view"]})
 
         grouped: Sequence[tuple[int, ...]]
         if self._plan.folds:  # one by one: each is several fits already
-            grouped = [(place,) for place in range(len(candidates))]
+            grouped = [(index,) for index in range(len(candidates))]
         else:
             grouped = stackable(candidates, self._plan.layout, self._num_classes)
         # With one worker the cheap ones come first, so that somebody watching has an answer early.
         sign = -1 if self._engine.num_workers > 1 else 1
         groups = sorted(grouped, key=lambda group: (sign * self._sum(candidates, group), group))
 
-        def tell(place: int, seconds: float) -> None:
-            for member in groups[place]:
+        def tell(index: int, seconds: float) -> None:
+            for member in groups[index]:
                 told(candidates[member], seconds)
 
         results = self._trials(candidates, bars, copies, groups, tell)
@@ -104,7 +104,7 @@ class Trials:
             if result is None and len(group) > 1
         ]
         if alone:  # what needed too much memory together may succeed one by one
-            results += self._trials(candidates, bars, copies, alone, lambda place, seconds: None)
+            results += self._trials(candidates, bars, copies, alone, lambda index, seconds: None)
             groups += alone
         found = dict.fromkeys(range(len(candidates)), _DIED)
         for group, result in zip(groups, results, strict=True):
@@ -124,28 +124,28 @@ class Trials:
             trial_job([candidates[i] for i in group], [bars[i] for i in group], copies) for group in groups
         ]
         return self._do(
-            jobs, lambda place: {"candidates": [str(candidates[i].id) for i in groups[place]]}, tell
+            jobs, lambda index: {"candidates": [str(candidates[i].id) for i in groups[index]]}, tell
         )
 
     def _sum(self, candidates: Sequence[Candidate], group: Sequence[int]) -> float:
-        return sum(self._work(candidates[place]) for place in group)
+        return sum(self._work(candidates[index]) for index in group)
 
     def _do(
         self,
         jobs: Sequence[Job],
         about: Callable[[int], Mapping[str, Any]],
-        tell: Callable[[int, float], None] = lambda place, seconds: None,
+        tell: Callable[[int, float], None] = lambda index, seconds: None,
     ) -> list[Any]:
-        def done(place: int, seconds: float, spent: Mapping[str, float]) -> None:
+        def done(index: int, seconds: float, spent: Mapping[str, float]) -> None:
             append_timing(
                 self._timings,
                 task=self._plan.task,
-                kind=jobs[place]["kind"],
+                kind=jobs[index]["kind"],
                 seconds=round(seconds, 3),
                 spent=dict(spent),
-                **about(place),
+                **about(index),
             )
-            tell(place, seconds)
+            tell(index, seconds)
 
         return self._engine.run(self._plan, jobs, done)
 
