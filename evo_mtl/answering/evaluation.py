@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +13,10 @@ from evo_mtl.answering.model import Model, load
 from evo_mtl.errors import RunError
 from evo_mtl.network.kinds.kind import num_parameters
 from evo_mtl.plain import plain
-from evo_mtl.run.asked import check_task_id, with_data
+from evo_mtl.run.asked import check_offline, check_task_id, with_data
 from evo_mtl.run.root import read_root
 from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.experience import open_tested
 from evo_mtl.streams.task import Split, load_batch, open_splits
 from evo_mtl.training import continual, metrics
 from evo_mtl.training.calibration import apply as softmax
@@ -26,6 +28,8 @@ DEFINITIONS = {
     "average_accuracy": f"{AVERAGE}: mean over tasks of each task's own metric",
     "forgetting": f"{FORGETTING}: mean over all tasks but the one archived last of validation quality when archived "
     "minus validation quality now",
+    "prequential": "of an online stream: share of the task's examples that the leader of the moment answered rightly "
+    "before anybody had learned from them",
     "pooled": "where labels are few: validation quality is over validation images and left-out training images",
     "corrected": "validation quality after a correction for having been chosen among so many candidates "
     "(Tsamardinos 2018)",
@@ -59,6 +63,8 @@ def evaluate(
     """
     check_task_id(task_id)
     model = load(path)
+    if split == "validation":
+        check_offline(model.config, "--split validation", model.place)
     rows, then, now = [], {}, {}
     for config in with_data(tasks, model.state, model.config, model.place, trust_python):
         row, then[config.name], now[config.name] = _evaluate_task(model, config, split, trust_python)
@@ -84,23 +90,25 @@ def _evaluate_task(
     model: Model, config: TaskConfig, split: str, trust_python: bool
 ) -> tuple[dict[str, Any], float, float]:
     """The row of a task, and its validation quality when it was archived and now."""
-    splits = open_splits(config, trust_python)
     name = config.name
     known, answer = model.state.answered[name].brief, model.state.answer(name)
-    if splits.digest != known.digest:
+    splits = None if model.config.stream.regime == "online" else open_splits(config, trust_python)
+    if splits is None:
+        digest, images = open_tested(config, trust_python)
+    else:
+        digest, images = splits.digest, splits.validation if split == "validation" else splits.test
+    if known.digest != digest:
         raise RunError(f"the data of task {name!r} is not what it was searched on", model.place)
-    validation = _logits(model, name, splits.validation)
-    now = metrics.score(known.metric, validation.argmax(1), splits.validation.labels)
-    images = splits.validation if split == "validation" else splits.test
-    logits = validation if split == "validation" else _logits(model, name, images)
+    logits = _logits(model, name, images)
     answers, told, pooled = logits.argmax(1), answer.told, answer.way.pooled
-    row = {
+    row: dict[str, Any] = {
         "name": name,
         "accuracy": metrics.accuracy(answers, images.labels),
         "balanced_accuracy": metrics.balanced_accuracy(answers, images.labels),
         "metric": known.metric,
         "num_examples": len(images),
         "validation_quality": told.quality,
+        "prequential": answer.prequential,
         "corrected": answer.corrected and plain(answer.corrected),
         "pooled": pooled and plain(pooled),
         "expected_calibration_error": metrics.expected_calibration_error(softmax(logits, 1.0), images.labels),
@@ -110,6 +118,11 @@ def _evaluate_task(
         "added_parameters": told.cost.added_parameters,
         "multiply_adds": told.cost.inference,
     }
+    if splits is None:  # what answers to the bit as it did when it was archived has lost nothing
+        quality = float(row[known.metric])
+        return row, quality if row["logits_unchanged"] else math.nan, quality
+    validation = logits if split == "validation" else _logits(model, name, splits.validation)
+    now = metrics.score(known.metric, validation.argmax(1), splits.validation.labels)
     return row, told.quality if pooled is None else pooled.validation, now
 
 

@@ -23,6 +23,7 @@ from evo_mtl.run.progress import (
     Looked,
     MirrorFailed,
     Progress,
+    RoundDone,
     TaskDone,
     TaskStarted,
 )
@@ -81,6 +82,8 @@ class Log:
                 say(f"  {looked(event)}")
             case GenerationDone():
                 say(f"  {self._generation(event)}")
+            case RoundDone():
+                say(f"  {raced(event)}")
             case EndedEarly():
                 say(f"  {ended_early(event.generation, event.expected_gain)}")
             case TaskDone():
@@ -131,6 +134,8 @@ class StatusLine:
                 self._generation = f"generation {event.number}/{self._plan.generations}"
             case GenerationDone():
                 self._best = f"best {event.best_quality:.4f}"
+            case RoundDone():
+                self._best = raced(event)
             case TaskDone():
                 self._generation, self._best = "", ""
                 say(finished(event))
@@ -163,10 +168,10 @@ def _place(event: TaskStarted | TaskDone) -> str:
 
 def started(event: TaskStarted) -> str:
     """A task's turn begins, in words."""
-    return (
-        f"{_place(event)}: {event.num_classes} classes, "
-        f"{event.num_train} training and {event.num_validation} validation examples"
-    )
+    text = f"{_place(event)}: {event.num_classes} classes"
+    if event.num_validation:
+        return f"{text}, {event.num_train} training and {event.num_validation} validation examples"
+    return f"{text}, {event.num_train} examples, each once" if event.num_train else f"{text}, a stream"
 
 
 def looked(event: Looked) -> str:
@@ -177,6 +182,17 @@ def looked(event: Looked) -> str:
     if event.parent:
         text += f", more on the stages of {event.parent.task}"
     return f"{text}, from the journal" if event.replayed else f"{text}, {event.seconds:.1f} s"
+
+
+def raced(event: RoundDone) -> str:
+    """A round of a race, in words."""
+    text = (
+        f"{event.task}: {event.examples} examples, {event.prequential:.4f} of them answered rightly; "
+        f"{event.leader} leads with {event.quality:.4f}"
+    )
+    if event.num_left or event.num_born:
+        text += f", {event.num_left} left, {event.num_born} joined"
+    return f"{text}, {event.seconds:.1f} s"
 
 
 def finished(event: TaskDone) -> str:

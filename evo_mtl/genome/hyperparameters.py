@@ -43,6 +43,9 @@ KNOWN_HYPERPARAMETERS: dict[str, Value] = {
     "norm": "train",
     "head_start": "ridge",
     "rand_augment": 0.0,
+    "repeats": 1,
+    "average": 0.0,
+    "mask_classes": False,
 }
 """Every hyperparameter but those of kinds of components, with the value it has where a space does not list it."""
 
@@ -69,6 +72,8 @@ RANGES = {
     "image_size": (1, LARGEST_IMAGE),
     "views": (1, 1000),
     "epochs": (1, 100_000),
+    "repeats": (1, 1000),
+    "average": (0.0, 0.9999),
     "batch_size": (1, 2**20),
     **dict.fromkeys(("adapter_width", "projection_width"), (1, 2**16)),
     **dict.fromkeys(("mutation_probability", "warmup_share", "label_smoothing"), (0.0, 1.0)),

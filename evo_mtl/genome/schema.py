@@ -36,10 +36,14 @@ MEANINGS = {
     "weight_decay": "on matrices and kernels, not on norms and biases",
     "label_smoothing": "share of the target that is spread over all classes",
     "clip_norm": "gradients are cut to this length; 0: never",
-    "batch_size": "images a step",
+    "batch_size": "images a step (online: a batch of the stream is cut into such)",
     "epochs": "passes over the training images, each over the next view",
     "norm": "whether open norm layers renew their statistics (train) or keep them (eval)",
-    "head_start": "a linear head starts at zero, or at the ridge solution on the frozen features",
+    "head_start": "a linear head starts at zero, or at the ridge solution on the frozen features (online: where a solved "
+    "head of the population reads them already)",
+    "repeats": "online: how often a batch is gone through while it is there",
+    "average": "online: what answers is a copy that follows the trained weights, this share of it kept a step; 0: none",
+    "mask_classes": "online: while it learns only the classes of the batch compete",
 }
 """What each hyperparameter is that belongs to no kind of component."""
 

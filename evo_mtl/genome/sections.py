@@ -256,6 +256,29 @@ class SmallData(Section):
     folds: int = Field(3, ge=2, le=10, description="parts of the training images, each left out in turn")
 
 
+class RaceRules(Section):
+    """How candidates race in the online regime."""
+
+    population: int = Field(8, ge=1, le=64, description="candidates that learn side by side")
+    age: int = Field(
+        512, ge=1, description="examples that a candidate has answered before it leads or is replaced"
+    )
+    level: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="how probable it may be that a candidate is replaced which is no worse than the others",
+    )
+    window: int = Field(
+        512, ge=1, description="examples over which quality is taken: older ones count for less"
+    )
+    every: int = Field(
+        16,
+        ge=1,
+        description="batches of a round: after each the weak are replaced, and what is known is written",
+    )
+
+
 class SeedCandidate(Section):
     """A starting genome in words, on the root trunk."""
 

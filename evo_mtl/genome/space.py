@@ -24,6 +24,7 @@ from evo_mtl.genome.sections import (
     Objective,
     OrderedList,
     ParentRules,
+    RaceRules,
     RejectionRules,
     SeedCandidate,
     SmallData,
@@ -63,6 +64,7 @@ class SearchSpace(Section):
     small_data: SmallData | None = Field(
         None, description="left out: quality is always that on the validation images"
     )
+    race: RaceRules = Field(default_factory=RaceRules, description="read in the online regime")
     seeds: tuple[SeedCandidate, ...] = Field(
         min_length=1, description="the candidates that every search of the space begins with"
     )

@@ -342,6 +342,10 @@ class MomentsPool:
         """Keys of the taps that :meth:`add` needs."""
         return tuple(dict.fromkeys(node for one in self._solutions for node in one.nodes))
 
+    def covers(self, nodes: Sequence[str]) -> bool:
+        """Whether all of these taps are summed together."""
+        return any(set(nodes) <= set(one.nodes) for one in self._shared)
+
     def join(self, head: Module, genome: Genome, columns: Sequence[str], widths: Sequence[int]) -> Solution:
         """A head that is solved from the sums of some taps from now on.
 

@@ -84,9 +84,15 @@ def check_level(level: float) -> None:
         raise InputError(f"expected a number between 0 and 1, met {level}", "--level")
 
 
+def check_offline(config: RunConfig, what: str, place: Path) -> None:
+    """Raises ``RunError`` where something is asked of an online run that needs its examples again."""
+    if config.stream.regime == "online":
+        raise RunError(f"{what} needs examples that stay; this run learned from an online stream", place)
+
+
 def check_finished(state: ArchiveState, place: Path) -> None:
     """Raises ``RunError`` while the search of a task is not over."""
-    unfinished = next(iter([*state.looks, *state.generations]), None)
+    unfinished = next(iter([*state.looks, *state.generations, *state.rounds]), None)
     if unfinished is not None:
         raise RunError(f"the search of task {unfinished!r} is not finished; evo-mtl resume it first", place)
 

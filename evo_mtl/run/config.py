@@ -14,6 +14,7 @@ from evo_mtl.documents import Section, dump_yaml, parse, parse_yaml, read_yaml, 
 from evo_mtl.errors import ConfigError, RunError
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.files import canonical_json, digest
+from evo_mtl.genome.one_pass import unfit_offline, unfit_online
 from evo_mtl.genome.space import SearchSpace, read_space
 from evo_mtl.streams.config import StreamConfig, read_stream
 
@@ -105,10 +106,13 @@ def make_config(
         ConfigError: Something in the files or the overrides is wrong; names it.
     """
     stream = read_stream(tasks)
-    if stream.regime != "offline":
-        raise ConfigError("regime: online streams cannot be searched yet; write regime: offline", tasks)
     chosen = override(read_space(space), [*overrides, *([f"algorithm={algorithm}"] if algorithm else [])])
     algorithms.get(chosen.algorithm, "algorithm")
+    wrong = unfit_online(chosen) if stream.regime == "online" else unfit_offline(chosen)
+    if wrong is not None:
+        raise ConfigError(wrong, f"search space {chosen.name}")
+    if stream.regime == "online" and passes > 1:
+        raise ConfigError(f"{passes} passes over an online stream, which gives each example once", "--passes")
     return RunConfig(
         stream=stream,
         stream_file=str(Path(tasks).expanduser().absolute()),

@@ -16,10 +16,11 @@ from pydantic import AfterValidator, Field
 
 from evo_mtl.archive.journal import Event, read_journal
 from evo_mtl.errors import CorruptionError
-from evo_mtl.evolution.candidate import Cost, Evaluation, OfTask, OfTurn, Visit
+from evo_mtl.evolution.candidate import Candidate, Cost, Evaluation, OfTask, OfTurn, Visit
 from evo_mtl.evolution.looks import Look
 from evo_mtl.evolution.optimism import Corrected
 from evo_mtl.evolution.outcome import Pooled, Temperature
+from evo_mtl.evolution.race import Duel, Tally
 from evo_mtl.genome.checks import CheckedGenome
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import Route, check_closed
@@ -199,6 +200,8 @@ class Answer:
         corrected: Its quality less the luck of the choice, where that is known.
         front: Of the search that found it, the best quality first.
         early_end: Where the stop rule ended that search.
+        prequential: Of an online stream: the share of the task's examples that the leader, chosen before each batch,
+            answered rightly before anybody had learned from them.
     """
 
     told: Told
@@ -207,6 +210,7 @@ class Answer:
     corrected: Corrected | None
     front: tuple[Member, ...]
     early_end: EarlyEnd | None
+    prequential: Share | None = None
 
     @property
     def components(self) -> frozenset[str]:
@@ -298,7 +302,100 @@ class Stopped:
     number: Count
 
 
-Happened = Begun | Rooted | Arrived | Looked | Generation | Found | Kept | Chosen | Offered | Stopped
+@dataclass(frozen=True)
+class Standings:
+    """A task's race at the end of a round.
+
+    Attributes:
+        task: Whose examples are raced on.
+        examples: Of the task, read so far.
+        right: Of them, those that the leader answered rightly; it was chosen before each batch.
+        leader: Who leads into the next round, or is the task's answer.
+        evaluations: Of all who raced in the round, in the order of their birth.
+        tallies: How each of those who stay has answered.
+        duels: Of every two of them.
+        left: Who made room.
+        born: Who joins them.
+        states: What each of those who stay needs to go on, by name.
+        sums: What solved heads share; ``None`` where nobody has one.
+        over: Whether the task gives no further examples.
+    """
+
+    task: str
+    examples: Count
+    right: Count
+    leader: OfTurn
+    evaluations: tuple[Evaluation, ...]
+    tallies: tuple[Tally, ...]
+    duels: tuple[Duel, ...]
+    left: tuple[OfTurn, ...]
+    born: tuple[Candidate, ...]
+    states: Mapping[str, Digest]
+    sums: Digest | None
+    over: bool
+
+    @property
+    def components(self) -> frozenset[str]:
+        """That are needed to go on: weights, what they were born with, and states."""
+        found = {*self.states.values(), *([self.sums] if self.sums else [])}
+        staying = [one for one in self.evaluations if one.candidate.id not in self.left]
+        for evaluation in staying:
+            found |= {*evaluation.trained.values(), *evaluation.candidate.genome.components}
+        return frozenset(found.union(*(one.genome.components for one in self.born)))
+
+
+@dataclass(frozen=True)
+class Round:
+    """Some batches of an online stream were read; a search that is killed goes on from here.
+
+    Attributes:
+        number: From 0.
+        batches: Of the stream, read so far.
+        races: Of every task that is not over, and of those that ended in this round.
+        stopped: Whether the clock ended the stream: nothing is read after it.
+    """
+
+    number: Count
+    batches: Count
+    races: tuple[Standings, ...]
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class Running:
+    """A task's race, of a line that is not read to its end."""
+
+    task: str
+    over: bool
+
+
+@dataclass(frozen=True)
+class RoundHead:
+    """Which round it is, of a line that is not read to its end."""
+
+    number: Count
+    batches: Count
+    races: tuple[Running, ...]
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A search went on with a source that cannot go back: what it gave after so many batches was not learned from.
+
+    Attributes:
+        batches: Of the stream, read before.
+    """
+
+    batches: Count
+
+
+Happened = (
+    Begun | Rooted | Arrived | Looked | Generation | Found | Kept | Chosen | Offered | Stopped | Round | Lost
+)
+
+OfRun = Begun | Rooted | Round | Lost
+"""What happened to a run as a whole, and not to one of its tasks."""
 
 KINDS: Mapping[str, type[Happened]] = MappingProxyType(
     {
@@ -312,6 +409,8 @@ KINDS: Mapping[str, type[Happened]] = MappingProxyType(
         "choice": Chosen,
         "offer": Offered,
         "clock": Stopped,
+        "round": Round,
+        "lost": Lost,
     }
 )
 """How the journal calls each record."""
@@ -343,12 +442,17 @@ def history(journal: Path) -> tuple[Happened, ...]:
     return tuple(read_event(event, journal) for event in events)
 
 
-def read_head(event: Event, journal: Path) -> Happened | GenerationHead:
-    """The same, of a generation no more than a state needs: most are history and are never read."""
-    if event.kind != "generation":
-        return _read(event, journal, KINDS)
-    payload = {key: value for key, value in event.payload.items() if key != "evaluations"}
-    return _read(replace(event, payload=payload), journal, {"generation": GenerationHead})
+def read_head(event: Event, journal: Path) -> Happened | GenerationHead | RoundHead:
+    """The same, of a generation or a round no more than a state needs: most are history and are never read."""
+    if event.kind == "generation":
+        payload = {key: value for key, value in event.payload.items() if key != "evaluations"}
+        return _read(replace(event, payload=payload), journal, {"generation": GenerationHead})
+    if event.kind == "round":
+        races = event.payload.get("races")
+        if isinstance(races, list) and all(isinstance(race, dict) for race in races):
+            races = [{key: race[key] for key in ("task", "over") if key in race} for race in races]
+        return _read(replace(event, payload={**event.payload, "races": races}), journal, {"round": RoundHead})
+    return _read(event, journal, KINDS)
 
 
 def _read(event: Event, journal: Path, kinds: Mapping[str, type[Any]]) -> Any:

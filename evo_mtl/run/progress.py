@@ -70,6 +70,28 @@ class GenerationDone:
 
 
 @dataclass(frozen=True)
+class RoundDone:
+    """A round of a task's race is committed.
+
+    Attributes:
+        examples: Of the task, read so far.
+        prequential: Share of them that the leader answered rightly before anybody learned from them.
+        leader: Its origin, in words.
+        quality: Of the leader, on recent examples.
+        num_left, num_born: Who made room, and who joins.
+    """
+
+    task: str
+    examples: int
+    prequential: float
+    leader: str
+    quality: float
+    num_left: int
+    num_born: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class EndedEarly:
     """The stop rule ended a search after a generation; ``expected_gain`` is for a pass of the root trunk."""
 
@@ -107,6 +129,7 @@ Event = (
     | GenerationStarted
     | CandidateDone
     | GenerationDone
+    | RoundDone
     | EndedEarly
     | TaskDone
     | MirrorFailed

@@ -22,9 +22,9 @@ from evo_mtl.files import canonical_json, digest, open_plain, write_atomic
 from evo_mtl.names import SNAPSHOT_SUFFIX
 from evo_mtl.plain import Count, Digest, plain, restore_json
 from evo_mtl.run.events import Begun, Data, Happened, Rooted, Told, read_event, written
-from evo_mtl.run.state import ArchiveState, Fold, Stored
+from evo_mtl.run.state import ArchiveState, Fold, Position, Stored
 
-FORMAT = 2
+FORMAT = 3
 MOST_UNCOVERED = 2**20
 """Bytes of a journal that a running search leaves without a snapshot."""
 PIECE = 2**20
@@ -76,6 +76,8 @@ class Content:
     looks: tuple[Row, ...]
     descriptors: Mapping[str, str]
     generations: tuple[Row, ...]
+    rounds: tuple[Row, ...]
+    position: Position
     routes: tuple[RouteRow, ...]
     answered: tuple[DataRow, ...]
     passes: Mapping[str, Count]
@@ -88,7 +90,18 @@ class Content:
     replaced: Count
 
 
-HELD = ("run", "descriptors", "passes", "offers", "arrived", "seen", "stopped", "users", "replaced")
+HELD = (
+    "run",
+    "position",
+    "descriptors",
+    "passes",
+    "offers",
+    "arrived",
+    "seen",
+    "stopped",
+    "users",
+    "replaced",
+)
 """Parts of a state that a snapshot holds as they are."""
 
 
@@ -185,6 +198,7 @@ def _to_bytes(cursor: Cursor, fold: Fold) -> bytes:
         tasks=tuple(DataRow(name, one.line, one.brief) for name, one in fold.tasks.items()),
         looks=tuple(Row(name, one.line) for name, one in fold.looks.items()),
         generations=tuple(Row(name, one.line) for name, done in fold.generations.items() for one in done),
+        rounds=tuple(Row(name, one.line) for name, done in fold.rounds.items() for one in done),
         routes=tuple(RouteRow(name, one.line, one.brief) for name, one in fold.routes.items()),
         answered=tuple(DataRow(name, one.line, one.brief) for name, one in fold.answered.items()),
         choosable={name: tuple(sorted(components)) for name, components in fold.choosable.items()},
@@ -208,14 +222,18 @@ def _state(content: Content, lines: Lines[Happened]) -> ArchiveState:
     def table(rows: Iterable[DataRow | RouteRow]) -> dict[str, Stored]:
         return {row.task: Stored(row.line, row.brief, lines) for row in rows}
 
-    generations: dict[str, tuple[Stored[None], ...]] = {}
-    for row in content.generations:
-        generations[row.task] = (*generations.get(row.task, ()), Stored(row.line, None, lines))
+    def lists(rows: Iterable[Row]) -> dict[str, tuple[Stored[None], ...]]:
+        found: dict[str, tuple[Stored[None], ...]] = {}
+        for row in rows:
+            found[row.task] = (*found.get(row.task, ()), Stored(row.line, None, lines))
+        return found
+
     return ArchiveState(
         roots={rooted.root: rooted for rooted in content.roots},
         tasks=table(content.tasks),
         looks={row.task: Stored(row.line, None, lines) for row in content.looks},
-        generations=generations,
+        generations=lists(content.generations),
+        rounds=lists(content.rounds),
         routes=table(content.routes),
         answered=table(content.answered),
         choosable={name: frozenset(components) for name, components in content.choosable.items()},

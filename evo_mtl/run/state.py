@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from evo_mtl.archive.journal import Cursor, Event
 from evo_mtl.archive.lines import Line, Lines, line_of
 from evo_mtl.errors import CorruptionError
+from evo_mtl.plain import Count
 from evo_mtl.run.events import (
     Answer,
     Arrived,
@@ -24,8 +25,12 @@ from evo_mtl.run.events import (
     Happened,
     Kept,
     Looked,
+    Lost,
     Offered,
     Rooted,
+    Round,
+    RoundHead,
+    Standings,
     Stopped,
     Told,
     read_event,
@@ -59,6 +64,23 @@ class Stored(Generic[B]):
 
 
 @dataclass(frozen=True)
+class Position:
+    """How far an online stream was read.
+
+    Attributes:
+        rounds: Committed.
+        batches: Read until the last of them.
+        over: Tasks that give no further examples, and whose route is not archived yet.
+        stopped: Whether the clock ended it.
+    """
+
+    rounds: Count = 0
+    batches: Count = 0
+    over: tuple[str, ...] = ()
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
 class ArchiveState:
     """A run as its journal tells it.
 
@@ -78,6 +100,8 @@ class ArchiveState:
         stopped: Tasks whose search a limit by the clock ended, and in which pass last.
         users: Component to the number of routes that name it.
         choosable: Components of the candidates that may be chosen in the place of each task's route.
+        rounds: Rounds of the race of each task that is not over, the first one first.
+        position: How far an online stream was read.
         replaced: How many routes took the place of an older one of their task.
     """
 
@@ -96,6 +120,8 @@ class ArchiveState:
     stopped: Mapping[str, int] = field(default_factory=dict)
     users: Mapping[str, int] = field(default_factory=dict)
     choosable: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    rounds: Mapping[str, tuple[Stored[None], ...]] = field(default_factory=dict)
+    position: Position = field(default_factory=lambda: Position())
     replaced: int = 0
 
     @property
@@ -121,6 +147,14 @@ class ArchiveState:
     def turn(self, task: str) -> tuple[Generation, ...]:
         """Committed generations of a task's turn that is not over; none where none has begun."""
         return tuple(stored.read() for stored in self.generations.get(task, ()))
+
+    def race(self, task: str) -> tuple[Standings, ...]:
+        """The rounds of a task's race that is not over; none where none has begun."""
+        found: list[Standings] = []
+        for stored in self.rounds.get(task, ()):
+            whole: Round = stored.read()
+            found += [race for race in whole.races if race.task == task]
+        return tuple(found)
 
 
 def replay(journal: Path, count: int | None = None) -> ArchiveState:
@@ -159,6 +193,8 @@ class Fold:
         self.generations = {name: list(done) for name, done in start.generations.items()}
         self.passes, self.stopped, self.users = dict(start.passes), dict(start.stopped), Counter(start.users)
         self.choosable = dict(start.choosable)
+        self.rounds = {name: list(done) for name, done in start.rounds.items()}
+        self.position = start.position
 
     def take(self, event: Event) -> None:
         """Folds in the next event.
@@ -196,6 +232,8 @@ class Fold:
             stopped=dict(self.stopped),
             users=dict(self.users),
             choosable=dict(self.choosable),
+            rounds={name: tuple(done) for name, done in self.rounds.items()},
+            position=self.position,
             replaced=self.replaced,
         )
 
@@ -219,6 +257,7 @@ def _task(fold: Fold, arrived: Arrived, line: Line) -> None:
     fold.tasks[name] = fold.stored(line, arrived.data)
     fold.looks.pop(name, None)
     fold.generations.pop(name, None)
+    fold.rounds.pop(name, None)
     fold.passes.pop(name, None)
     fold.stopped.pop(name, None)
 
@@ -291,6 +330,24 @@ def _stopped(fold: Fold, stopped: Stopped, line: Line) -> None:
     fold.stopped[name] = stopped.pass_
 
 
+def _round(fold: Fold, head: RoundHead, line: Line) -> None:
+    """Some batches of an online stream were read."""
+    now = fold.position
+    if head.number != now.rounds or head.batches < now.batches or now.stopped:
+        raise ValueError(f"round {head.number} after {head.batches} batches; {now.rounds} is next")
+    for race in head.races:
+        _turn(fold, race.task, 1)
+        fold.rounds.setdefault(race.task, []).append(fold.stored(line, None))
+    over = tuple(race.task for race in head.races if race.over)
+    fold.position = Position(now.rounds + 1, head.batches, (*now.over, *over), head.stopped)
+
+
+def _lost(fold: Fold, lost: Lost, line: Line) -> None:
+    """What a source gave after the last round is gone."""
+    if lost.batches != fold.position.batches:
+        raise ValueError(f"batches lost after {lost.batches}; {fold.position.batches} were read")
+
+
 _STEPS: Mapping[type, Callable[[Fold, Any, Line], None]] = MappingProxyType(
     {
         Begun: _run,
@@ -303,6 +360,8 @@ _STEPS: Mapping[type, Callable[[Fold, Any, Line], None]] = MappingProxyType(
         Chosen: _chosen,
         Offered: _offered,
         Stopped: _stopped,
+        RoundHead: _round,
+        Lost: _lost,
     }
 )
 
@@ -333,6 +392,9 @@ def _over(fold: Fold, name: str, pass_: int, line: Line) -> None:
     fold.seen[name] = line.index
     fold.looks.pop(name, None)
     fold.generations.pop(name, None)
+    fold.rounds.pop(name, None)
+    over = tuple(task for task in fold.position.over if task != name)
+    fold.position = replace(fold.position, over=over)
 
 
 def _known(fold: Fold, name: str) -> None:

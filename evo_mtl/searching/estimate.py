@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import cycle, islice
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from evo_mtl.evolution.candidate import Candidate, Evaluation
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.looks import root_looks
 from evo_mtl.evolution.outcome import OK, Notes
-from evo_mtl.evolution.turn import Turn, World
+from evo_mtl.evolution.turn import Turn, World, seed_candidates
 from evo_mtl.genome.space import SearchSpace
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.pooling import main_tensor
@@ -29,6 +30,7 @@ from evo_mtl.run.state import ArchiveState
 from evo_mtl.searching.beginning import continued
 from evo_mtl.searching.checks import check_device, check_images, check_root
 from evo_mtl.searching.usage import uncounted
+from evo_mtl.streams.experience import open_experience
 from evo_mtl.streams.task import Task, open_task
 from evo_mtl.training.looks import look_work
 from evo_mtl.training.pricing import Pricing
@@ -60,14 +62,12 @@ def estimate(folder: RunFolder, config: RunConfig, workers: int = 1) -> dict[str
     done = state.passes
     archived = {task.name for task in config.stream.tasks if done.get(task.name, 0) >= config.passes}
     check_device(config.device)
-    tasks = [open_task(task, trust_python=True) for task in config.stream.tasks if task.name not in archived]
-    for task in tasks:
-        check_images(task)
-    here = check_root(config.space, tasks[0].form if tasks else None)
+    if config.stream.regime == "online":
+        here, rows = _streamed(config, archived)
+    else:
+        here, rows = _searched(config, archived, done, state)
     rate = multiply_adds_per_second(config, here.layout) * min(workers, os.cpu_count() or 1)
-    rows = [
-        _task_row(task, done.get(task.name, 0), config, _root(task, config, state), rate) for task in tasks
-    ]
+    rows = [{**row, "seconds": row["multiply_adds"] / rate} for row in rows]
     return {
         "run": str(folder.path),
         "space": config.space.name,
@@ -94,7 +94,54 @@ def _root(task: Task, config: RunConfig, state: ArchiveState) -> Root:
     return read_root(state.roots[known.brief.root])
 
 
-def _task_row(task: Task, done: int, config: RunConfig, root: Root, rate: float) -> dict[str, Any]:
+def _searched(
+    config: RunConfig, archived: set[str], done: Mapping[str, int], state: ArchiveState
+) -> tuple[Root, list[dict[str, Any]]]:
+    """The root of the space, and a row for each task whose examples stay."""
+    tasks = [open_task(task, trust_python=True) for task in config.stream.tasks if task.name not in archived]
+    for task in tasks:
+        check_images(task)
+    here = check_root(config.space, tasks[0].form if tasks else None)
+    rows = [_task_row(task, done.get(task.name, 0), config, _root(task, config, state)) for task in tasks]
+    return here, rows
+
+
+def _streamed(config: RunConfig, archived: set[str]) -> tuple[Root, list[dict[str, Any]]]:
+    """The same where each example comes once: a population of seed candidates learns from all of them."""
+    tasks = open_experience(config.stream, config.seed, trust_python=True).tasks
+    waiting = [task for task in tasks if task.name not in archived]
+    here = check_root(config.space, waiting[0].form if waiting else None)
+    rows = []
+    for task in waiting:
+        root, space = check_root(config.space, task.form), config.space
+        pricing = Pricing(
+            layout=root.layout,
+            num_train=task.num_examples or 0,
+            num_validation=0,
+            num_classes=len(task.classes),
+            users=Counter(root.facts.components),
+            image_size=space.image_size,
+            validations=space.validations,
+            uncounted=uncounted(space, root.facts),
+            online=True,
+        )
+        seeds = seed_candidates(World(task.name, config.seed, space, root.facts, (), pricing))
+        costs = [pricing.cost(one.genome) for one in islice(cycle(seeds), space.race.population)]
+        rows.append(
+            {
+                "name": task.name,
+                "classes": len(task.classes),
+                "num_train": task.num_examples or 0,
+                "num_validation": 0,
+                "candidates": len(costs),
+                "images": sum(cost.images for cost in costs),
+                "multiply_adds": sum(cost.multiply_adds for cost in costs),
+            }
+        )
+    return here, rows
+
+
+def _task_row(task: Task, done: int, config: RunConfig, root: Root) -> dict[str, Any]:
     space = config.space_of(root.space) or config.space
     work = [
         planned_work(task, space, config.seed, root, pass_) for pass_ in range(done + 1, config.passes + 1)
@@ -108,7 +155,6 @@ def _task_row(task: Task, done: int, config: RunConfig, root: Root, rate: float)
         "candidates": candidates,
         "images": images,
         "multiply_adds": multiply_adds,
-        "seconds": multiply_adds / rate,
     }
 
 

@@ -19,6 +19,7 @@ from evo_mtl.run.snapshot import Archive
 from evo_mtl.searching.founders import Founders
 from evo_mtl.searching.usage import num_users, uncounted
 from evo_mtl.streams.config import TaskConfig
+from evo_mtl.streams.experience import Incoming
 from evo_mtl.streams.index import index_key
 from evo_mtl.streams.task import Task
 from evo_mtl.training.arrays import ArrayCache
@@ -64,7 +65,7 @@ class Ground:
         self.archive.append(happened)
         self.state = self.archive.state
 
-    def root_for(self, task: Task) -> Root:
+    def root_for(self, task: Task | Incoming) -> Root:
         """The root that a task stands on as it arrives, or comes again with other data: its own where it has one.
 
         Otherwise it is the root of the run's latest space for examples of the task's form; written now, where there
@@ -81,7 +82,7 @@ class Ground:
         self.commit(rooted)
         return self._root(rooted.root)
 
-    def _fits(self, root: Root, task: Task) -> bool:
+    def _fits(self, root: Root, task: Task | Incoming) -> bool:
         """Whether a root reads a task's examples."""
         form = plain_input(task.form)
         return (root.layout.input.kind, root.layout.input.at(0).shape) == (form.kind, form.at(0).shape)
@@ -114,6 +115,21 @@ class Ground:
             validations=space.validations,
             uncounted=uncounted(space, root.facts),
             folds=space.folds(len(task.validation), pass_),
+        )
+
+    def pricing_online(self, incoming: Incoming) -> Pricing:
+        """Prices genomes for a task whose examples come once."""
+        root, space = self.root_of(incoming.name), self.space_of(incoming.name)
+        return Pricing(
+            layout=root.layout,
+            num_train=incoming.num_examples or 0,
+            num_validation=0,
+            num_classes=len(incoming.classes),
+            users=num_users(self.state, without=incoming.name),
+            image_size=space.image_size,
+            validations=space.validations,
+            uncounted=uncounted(space, root.facts),
+            online=True,
         )
 
     def plan(self, config: TaskConfig, task: Task, pass_: int) -> BenchPlan:

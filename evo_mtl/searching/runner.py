@@ -18,6 +18,7 @@ from evo_mtl.run.state import ArchiveState
 from evo_mtl.searching.beginning import Planned, begin, checked
 from evo_mtl.searching.checks import check_places
 from evo_mtl.searching.ground import Ground
+from evo_mtl.searching.online import check_stream, learn_stream
 from evo_mtl.searching.turns import Place, take_turn, tell_done
 from evo_mtl.searching.usage import in_use
 from evo_mtl.telling.mirror import mirrored
@@ -51,7 +52,11 @@ def run_search(
     if options.optuna_storage is not None:
         check_storage(options.optuna_storage)
     check_places(folder, options.cache)
-    tasks = checked(folder, config, options.research, options.trust_python)
+    online, tasks = config.stream.regime == "online", []
+    if online:
+        check_stream(folder, config, options.trust_python)
+    else:
+        tasks = checked(folder, config, options.research, options.trust_python)
     if options.cache is not None:
         mark_cache_folder(options.cache)
     make_folder(folder.path)
@@ -67,22 +72,29 @@ def run_search(
         ground = Ground(
             folder, whole, archive, progress, options.cache, options.cache_bytes, options.trust_python
         )
-        return _Search(ground, options, tasks).all_tasks()
+        ground.store.sweep(in_use(ground.state))  # what crashes left, here and beside the journal
+        remove_temporaries(ground.folder.path)
+        deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
+        if online:
+            learn_stream(ground, options, deadline)
+        else:
+            _Search(ground, options, tasks, deadline).all_tasks()
+        ground.archive.snapshot()
+        return ground.state
 
 
 class _Search:
     """One process's work on one run, the lock held."""
 
-    def __init__(self, ground: Ground, options: Options, tasks: list[Planned]) -> None:
-        self.ground, self.options, self.tasks = ground, options, tasks
-        self.deadline = None if options.minutes is None else time.monotonic() + 60 * options.minutes
+    def __init__(
+        self, ground: Ground, options: Options, tasks: list[Planned], deadline: float | None
+    ) -> None:
+        self.ground, self.options, self.tasks, self.deadline = ground, options, tasks, deadline
 
-    def all_tasks(self) -> ArchiveState:
+    def all_tasks(self) -> None:
         ground, passes = self.ground, self.ground.config.passes
         turns = passes * len(self.tasks)
         engine = make_engine(self.options.engine, self.options.workers, ground.site)
-        ground.store.sweep(in_use(ground.state))  # what crashes left, here and beside the journal
-        remove_temporaries(ground.folder.path)
         try:
             for number, (pass_, which) in enumerate(product(range(1, passes + 1), range(len(self.tasks)))):
                 planned = self.tasks[which]
@@ -95,8 +107,6 @@ class _Search:
                     tell_done(ground, place, planned.config.name, 0.0, skipped=True)
         finally:
             engine.close()
-        ground.archive.snapshot()
-        return ground.state
 
     def _is_done(self, planned: Planned, pass_: int) -> bool:
         """Whether the task has had this pass on the data it has now."""

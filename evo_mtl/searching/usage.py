@@ -14,12 +14,13 @@ from evo_mtl.run.state import ArchiveState
 
 
 def in_use(state: ArchiveState) -> set[str]:
-    """Components of the roots, of routes, of those that may be chosen instead, and of unfinished turns.
+    """Components of the roots, of routes, of those that may be chosen instead, and of unfinished turns and races.
 
-    Those of a turn are what its candidates wrote or started from.
+    Those of a turn are what its candidates wrote or started from; those of a race what it goes on from.
     """
     turns = [state.turn(name) for name in state.generations]
     used = {*state.root_components, *state.users}
+    used = used.union(*(state.race(name)[-1].components for name in state.rounds))
     return used.union(*state.choosable.values(), *map(written, turns), *map(_inherited, turns))
 
 

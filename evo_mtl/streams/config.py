@@ -69,7 +69,7 @@ class StreamConfig(Section):
     name: Name = Field(description="what default run folders are called after")
     regime: Literal["offline", "online"] = Field(
         "offline",
-        description="offline: training images may be read again and again; online: not available yet",
+        description="offline: training images may be read again and again; online: each comes once, and is gone",
     )
     order: Literal["sequential", "mixed", "blurry"] = Field(
         "sequential",

@@ -26,9 +26,12 @@ from evo_mtl.streams.task import (
     ItemExamples,
     Rows,
     Shown,
+    Split,
     as_shown,
     load_examples,
     load_raw,
+    open_splits,
+    open_test,
     refuse_untrusted,
 )
 
@@ -258,3 +261,17 @@ def _planned(
 
 def _part(name: str, shown: Shown, places: np.ndarray) -> Part:
     return Part(name, shown.labels[places], ItemExamples(shown.items.take(places), shown.form))
+
+
+def open_tested(config: TaskConfig, trust_python: bool = False) -> tuple[str, Split]:
+    """Digest of what a stream shows of a task, and the task's test split; for evaluation only.
+
+    Raises:
+        DataError: It has no test examples.
+    """
+    refuse_untrusted([config], trust_python)
+    raw = load_raw(config)
+    if isinstance(raw, RawStream):
+        return live_digest(raw, config), open_test(config, trust_python)
+    splits = open_splits(config, trust_python)
+    return splits.shown, splits.test

@@ -8,7 +8,7 @@ from typing import Any
 from evo_mtl.evolution.candidate import Evaluation
 from evo_mtl.evolution.looks import Look, Looks, line_of, rank_correlation
 from evo_mtl.plain import plain
-from evo_mtl.run.events import Arrived, Begun, Found, Generation, Happened, Looked, Rooted
+from evo_mtl.run.events import Arrived, Found, Generation, Happened, Looked, OfRun
 
 
 def hindsight(events: Iterable[Happened], task: str) -> dict[str, Any] | None:
@@ -22,7 +22,7 @@ def hindsight(events: Iterable[Happened], task: str) -> dict[str, Any] | None:
     looks: Looks | None = None
     tried: list[Evaluation] = []
     for event in events:
-        if isinstance(event, Begun | Rooted) or event.task != task:
+        if isinstance(event, OfRun) or event.task != task:
             continue
         match event:
             case Arrived():

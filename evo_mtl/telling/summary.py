@@ -26,6 +26,7 @@ from evo_mtl.run.events import (
     Generation,
     Happened,
     Offered,
+    Round,
     history,
 )
 from evo_mtl.run.folder import open_run
@@ -56,7 +57,7 @@ def summarize(path: str | Path) -> dict[str, Any]:
         "total_parameters": _total(
             state, folder.store(), sum(trunk["parameters"] for trunk in trunks.values())
         ),
-        "clock_bound": bool(state.stopped),
+        "clock_bound": bool(state.stopped) or state.position.stopped,
     }
 
 
@@ -140,6 +141,9 @@ def _history(events: Iterable[Happened]) -> History:
             case Generation(task=task):
                 before = running[task] if event.number else {}
                 running[task] = before | _all_tried(event.evaluations)
+            case Round():
+                for race in event.races:
+                    running[race.task] |= _all_tried(race.evaluations)
             case Found(task=task):
                 if event.pass_ > 1:
                     running[task] |= _former(found[task], running[task], *winners[task])
@@ -235,6 +239,7 @@ def _task_row(
         "num_validation": data.num_validation,
         "metric": data.metric,
         "validation_quality": told.quality,
+        "prequential": answer.prequential,
         "corrected": answer.corrected and plain(answer.corrected),
         "pooled": way.pooled and plain(way.pooled),
         "score": told.score,

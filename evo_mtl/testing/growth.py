@@ -22,7 +22,7 @@ from evo_mtl.network.forward import CHUNK, SharedRoutes
 from evo_mtl.network.route import Route
 from evo_mtl.plain import plain, restore
 from evo_mtl.run.config import RunConfig, make_config, to_yaml
-from evo_mtl.run.events import Begun, Found, Generation, Happened, Rooted, history
+from evo_mtl.run.events import Found, Generation, Happened, OfRun, history
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.options import Options
 from evo_mtl.run.snapshot import Archive
@@ -94,12 +94,12 @@ def _append(run: RunFolder, archive: Archive, copies: Sequence[str]) -> None:
 
 def _turn(events: Iterable[Happened], task: str) -> list[Happened]:
     """What happened to a task, its route last."""
-    return [event for event in events if not isinstance(event, Begun | Rooted) and event.task == task]
+    return [event for event in events if not isinstance(event, OfRun) and event.task == task]
 
 
 def _renamed(event: Happened, task: str) -> Happened:
     """An event of one task as that of another."""
-    assert not isinstance(event, Begun | Rooted)
+    assert not isinstance(event, OfRun)
     if isinstance(event, Generation):
         tried = tuple(replace(one, candidate=replace(one.candidate, task=task)) for one in event.evaluations)
         return replace(event, task=task, evaluations=tried)

@@ -119,3 +119,25 @@ def a_bench(
 def living(state: ArchiveState) -> set[str]:
     """Components of the root and of every route: what may be there once all turns are over."""
     return set(state.root_components).union(*(state.answer(name).components for name in state.routes))
+
+
+ONLINE_SPACE = """\
+name: tiny_online
+trunk: {name: mobilenetv2_035, weights: random, cut: group}
+stages: {boundaries: [1, 3], depths: [4, 5], clone: true}
+taps: {stages: groups, grids: [1, 2]}
+heads: [linear, ridge]
+hyperparameters:
+  mutation_probability: {values: [0.2, 0.3, 0.4], default: 0.4}
+  image_size: {values: [32], default: 32}
+  learning_rate: {values: [0.003, 0.01, 0.03], default: 0.01}
+  repeats: {values: [1, 2], default: 1}
+  average: {values: [0.0, 0.9], default: 0.0}
+  mask_classes: {values: [false, true], default: false}
+  batch_size: {values: [8, 16], default: 8}
+  adapter_width: {values: [4, 8], default: 4}
+race: {population: 4, age: 24, every: 2, window: 32}
+seeds:
+  - {name: depth_ridge, depth: 5, taps: groups, head: ridge}
+  - {name: tune, depth: 4, open_from: 3, head: linear}
+"""

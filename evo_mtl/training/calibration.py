@@ -7,9 +7,11 @@ References:
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 _BOUNDS = (1e-3, 1e3)
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -74,6 +76,43 @@ def calibrate(head: nn.Module, logits: np.ndarray, labels: np.ndarray) -> float:
     temperature = fit_temperature(logits, labels)
     head.get_buffer("temperature").fill_(temperature)
     return temperature
+
+
+class Temperatures:
+    """The temperature of a head that answers a stream: how well each of a grid would have done on recent examples.
+
+    What is kept is a sum for each temperature; older examples count for less.
+    """
+
+    GRID = np.exp(np.linspace(math.log(0.02), math.log(50.0), 41))
+
+    def __init__(self, window: int = 512) -> None:
+        self._window = window
+        self._losses = np.zeros(len(self.GRID))
+
+    def see(self, logits: np.ndarray, labels: np.ndarray) -> None:
+        """Takes a batch: logits ``(B, K)`` that were given before it was learned from, and its labels ``(B,)``."""
+        count = len(logits)
+        even = 1 / (self._window + 1)  # as if one more example had been answered evenly (Platt 1999)
+        losses = []
+        for temperature in self.GRID:
+            found = _log_softmax(np.asarray(logits, dtype=np.float64) / temperature)
+            right = found[np.arange(count), labels]
+            losses.append(-float((1 - even) * right.sum() + even * found.mean(1).sum()))
+        self._losses = self._losses * math.exp(-count / self._window) + np.array(losses)
+
+    @property
+    def best(self) -> float:
+        """The one of least loss; 1 before anything was seen."""
+        return float(self.GRID[int(self._losses.argmin())]) if self._losses.any() else 1.0
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that it knows."""
+        return {"losses": torch.from_numpy(self._losses.copy())}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Goes on from what :meth:`tensors` gave."""
+        self._losses = tensors["losses"].numpy().copy()
 
 
 def _log_softmax(scores: np.ndarray) -> np.ndarray:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from evo_mtl.network.forward import Activation
+from evo_mtl.network.forward import Activation, rows
+from evo_mtl.network.pooling import main_tensor
 from evo_mtl.network.route import INPUT, Route
 from evo_mtl.training.kept import Frontier
 
@@ -67,7 +70,7 @@ class Chosen:
         rows: ``(N,)``, which of them.
     """
 
-    def __init__(self, whole: Frontier | Unkept, rows: np.ndarray) -> None:
+    def __init__(self, whole: Frontier | Unkept | Held, rows: np.ndarray) -> None:
         self._whole = whole
         self._rows = rows
 
@@ -79,7 +82,22 @@ class Chosen:
         return self._whole[self._rows[index]]
 
 
-Inputs = Frontier | Gathered | Unkept | Chosen
+class Held:
+    """What a contestant's open part is run from, for the examples of one batch: place in the route to activation."""
+
+    def __init__(self, found: Mapping[int, Activation], count: int) -> None:
+        self.found, self._count = found, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: np.ndarray) -> dict[int, Activation]:
+        """Rows at ``index`` ``(B,)``."""
+        picked = torch.from_numpy(index)
+        return {place: rows(one, picked.to(main_tensor(one).device)) for place, one in self.found.items()}
+
+
+Inputs = Frontier | Gathered | Unkept | Chosen | Held
 """Rows by index ``(B,)``: place in the route to activation."""
 
 

@@ -34,6 +34,7 @@ class Pricing:
         uncounted: Components that the root trunk's route does not help to pay for; they still count as
             having been there before.
         folds: Parts of the training images that are left out in turn; a copy is fitted without each.
+        online: Whether each example comes once: it is answered, and then learned from while it is there.
     """
 
     layout: TrunkLayout
@@ -45,6 +46,7 @@ class Pricing:
     validations: int
     uncounted: frozenset[str] = frozenset()
     folds: int = 0
+    online: bool = False
 
     def root(self) -> tuple[int, float]:
         """Parameters of the root trunk, and multiply-adds of one image at the default size."""
@@ -65,22 +67,12 @@ class Pricing:
         """
         stages = line_multiply_adds(self.layout, genome.depth, genome.adapters, genome.image_size)
         head = open_specs(genome, self.layout, self.num_classes)["head"]
-        way, work = head_kind(genome.head.kind), work_of(head, ())
+        work = work_of(head, ())
         first = genome.first_open if genome.head.trained else genome.depth
         frozen = sum(stages[:first]) + further_work(genome, self.layout)
         open_, finished = sum(stages[first:]) + work.trained, work.fixed
 
-        looks = 1 if genome.head.component is None or way.reads_again else 0
-        views = genome.views if genome.head.trained else 1
-        passes = genome["epochs"] if genome.head.trained else 0
-        last = self.validations if until is None else until
-        checks = last + 1 if genome.head.trained else 1
-        # Each image is left out by one copy: together they are fitted on all images, one time less than there are parts.
-        fits = max(self.folds, 1)
-        trained = math.ceil(self.num_train * passes * fits * last / self.validations)
-        answered = self.num_validation + (self.num_train if self.folds else 0)
-        forward = self.num_train * looks * fits + answered * checks
-        once = self.num_train * views + self.num_validation
+        trained, forward, once = self._streamed(genome) if self.online else self._repeated(genome, until)
         parts = [*self._parts(genome), (None, parameters_of(head))]
         users = [(0 if component is None else self.users.get(component, 0)) for component, _ in parts]
         return Cost(
@@ -97,6 +89,27 @@ class Pricing:
             ),
             inference=float(frozen + finished + open_),
         )
+
+    def _streamed(self, genome: Genome) -> tuple[int, int, int]:
+        """Examples that steps are taken on, that are answered, and that go through the frozen stages: online."""
+        repeats = genome["repeats"] if genome.head.trained else 0
+        return self.num_train * repeats, self.num_train, self.num_train
+
+    def _repeated(self, genome: Genome, until: int | None) -> tuple[int, int, int]:
+        """The same where the training images are there as long as they are wanted."""
+        way = head_kind(genome.head.kind)
+        looks = 1 if genome.head.component is None or way.reads_again else 0
+        views = genome.views if genome.head.trained else 1
+        passes = genome["epochs"] if genome.head.trained else 0
+        last = self.validations if until is None else until
+        checks = last + 1 if genome.head.trained else 1
+        # Each image is left out by one copy: together they are fitted on all images, one time less than there are parts.
+        fits = max(self.folds, 1)
+        trained = math.ceil(self.num_train * passes * fits * last / self.validations)
+        answered = self.num_validation + (self.num_train if self.folds else 0)
+        forward = self.num_train * looks * fits + answered * checks
+        once = self.num_train * views + self.num_validation
+        return trained, forward, once
 
     def _solution(self, genome: Genome, head: Spec) -> float:
         """Multiply-adds of the head's closed form, where it has one."""

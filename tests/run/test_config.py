@@ -66,12 +66,6 @@ def test_an_algorithm_by_name_replaces_the_spaces_and_a_misspelt_one_is_refused(
         make_config(stream, space, algorithm="randon")
 
 
-def test_an_online_stream_is_refused_with_what_to_write(tmp_path: Path) -> None:
-    stream = write_stream(tmp_path, ["one"], online="regime: online")
-    with pytest.raises(ConfigError, match="regime: offline"):
-        make_config(stream, str(write_space(tmp_path)))
-
-
 def test_identity_is_what_may_not_change_and_tasks_the_space_and_versions_may(tmp_path: Path) -> None:
     made = config(tmp_path, "one")
     longer = config(tmp_path, "one", "three")

@@ -13,6 +13,7 @@ from evo_mtl.evolution.candidate import Cost, Evaluation, OfTask, OfTurn
 from evo_mtl.evolution.looks import Look
 from evo_mtl.evolution.optimism import Corrected
 from evo_mtl.evolution.outcome import Ended, Notes, Pooled, Right, Status
+from evo_mtl.evolution.race import Duel, Tally
 from evo_mtl.files import canonical_json
 from evo_mtl.plain import restore
 from evo_mtl.run.events import (
@@ -28,9 +29,12 @@ from evo_mtl.run.events import (
     Happened,
     Kept,
     Looked,
+    Lost,
     Member,
     Offered,
     Proof,
+    Round,
+    Standings,
     Stopped,
     Told,
     written,
@@ -108,10 +112,27 @@ WAYS = st.builds(
 MEMBERS = st.lists(st.builds(Member, TOLD, st.one_of(st.none(), WAYS)), max_size=2).map(tuple)
 EARLY = st.one_of(st.none(), st.builds(EarlyEnd, COUNTS, SCORES))
 CORRECTED = st.one_of(st.none(), st.builds(Corrected, SHARES, SHARES, SHARES, COUNTS, NAMES))
-ANSWERS = st.builds(Answer, TOLD, WAYS, DIGESTS, CORRECTED, MEMBERS, EARLY)
+PREQUENTIAL = st.one_of(st.none(), SHARES)
+ANSWERS = st.builds(Answer, TOLD, WAYS, DIGESTS, CORRECTED, MEMBERS, EARLY, PREQUENTIAL)
 PROOFS = st.builds(Proof, st.builds(OfTask, NAMES), SHARES, SHARES, COUNTS, COUNTS, COUNTS, SHARES)
 LOOKS = st.lists(looks(), max_size=2).map(tuple)
 TRIED = st.lists(tried(), max_size=2).map(tuple)
+FADED = st.lists(WORK, max_size=3).map(tuple)
+STANDINGS = st.builds(
+    Standings,
+    NAMES,
+    COUNTS,
+    COUNTS,
+    TURNS,
+    TRIED,
+    st.lists(st.builds(Tally, TURNS, COUNTS, COUNTS, FADED, FADED), max_size=2).map(tuple),
+    st.lists(st.builds(Duel, TURNS, TURNS, COUNTS, COUNTS, COUNTS, COUNTS), max_size=2).map(tuple),
+    st.lists(TURNS, max_size=2).map(tuple),
+    st.lists(st.sampled_from(KNOWN).map(lambda one: one.candidate), max_size=2).map(tuple),
+    st.dictionaries(NAMES, DIGESTS, max_size=2),
+    st.one_of(st.none(), DIGESTS),
+    st.booleans(),
+)
 METRICS = st.sampled_from(["accuracy", "balanced_accuracy"])
 EVENTS: dict[type, st.SearchStrategy[Any]] = {
     Begun: st.builds(Begun, DIGESTS, COUNTS),
@@ -143,6 +164,8 @@ EVENTS: dict[type, st.SearchStrategy[Any]] = {
         st.one_of(st.none(), ANSWERS),
     ),
     Stopped: st.builds(Stopped, NAMES, VISITS, COUNTS),
+    Round: st.builds(Round, COUNTS, COUNTS, st.lists(STANDINGS, max_size=2).map(tuple), st.booleans()),
+    Lost: st.builds(Lost, COUNTS),
 }
 
 

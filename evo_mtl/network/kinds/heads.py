@@ -65,7 +65,13 @@ def head_kind_of(
         complete=lambda module: cast(Head, module).draw_projection(),
         work=_work,
         together=together,
-        head=HeadKind(describe, ready, solution, **as_head),
+        head=HeadKind(
+            describe,
+            ready,
+            solution,
+            standardised=lambda module: (cast(Head, module).mean, cast(Head, module).scale),
+            **as_head,
+        ),
         limit=limit,
     )
 

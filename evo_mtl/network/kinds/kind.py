@@ -103,6 +103,10 @@ def _not_condensed(heads: Sequence[nn.Module]) -> Condensed | None:
     return None
 
 
+def _not_standardised(head: nn.Module) -> tuple[Tensor, Tensor] | None:
+    return None
+
+
 def _as_inherited(module: nn.Module, spec: Spec) -> nn.Module:
     return module
 
@@ -120,6 +124,10 @@ class HeadKind:
         solution: Multiply-adds that ``ready`` spends on so many images, without computing their taps.
         reads_again: Whether ``ready`` reads the taps of an inherited head too.
         inherit: A candidate's head from the module that its genome names, and the spec it is to have.
+        standardised: The buffers ``(D,)`` of a head by which it standardizes what it reads, mean and scale; ``None`` where
+            it does not.
+        begin_solved: Gives a new head that is to be trained the values of a solved one that reads the same; ``None`` where it
+            cannot begin so.
         condense: If several heads do the same to features before the part that is trained: that step, and the rest.
         streaming: How it is solved from sums over a stream; ``None`` for a kind that gradient descent trains.
     """
@@ -130,6 +138,8 @@ class HeadKind:
     reads_again: bool = False
     inherit: Callable[[nn.Module, Spec], nn.Module] = _as_inherited
     condense: Callable[[Sequence[nn.Module]], Condensed | None] = _not_condensed
+    standardised: Callable[[nn.Module], tuple[Tensor, Tensor] | None] = _not_standardised
+    begin_solved: Callable[[nn.Module, nn.Module], None] | None = None
     streaming: Streaming | None = None
 
 

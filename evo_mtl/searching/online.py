@@ -1,0 +1,226 @@
+"""The online regime: one pass over a stream whose examples are gone after their batch.
+
+Every task has a race; after so many batches of the stream all races end a round, what they need to go on is
+written, and one line of the journal commits it. A search that was killed goes on from that line: where the source can
+give its batches again, to the same journal, byte for byte.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from evo_mtl.archive.timings import append_timing
+from evo_mtl.errors import CandidateError, RunError
+from evo_mtl.evolution.population import Population
+from evo_mtl.run import progress as tell
+from evo_mtl.run.config import RunConfig
+from evo_mtl.run.events import Arrived, Data, Found, Lost, Round, Standings
+from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.options import Options
+from evo_mtl.run.snapshot import MOST_UNCOVERED
+from evo_mtl.run.state import ArchiveState
+from evo_mtl.searching.beginning import continued
+from evo_mtl.searching.checks import check_device, check_root
+from evo_mtl.searching.front import told_front
+from evo_mtl.searching.ground import Ground
+from evo_mtl.searching.races import TaskRace
+from evo_mtl.searching.turns import Place, found_route, tell_done
+from evo_mtl.searching.usage import in_use
+from evo_mtl.streams.experience import Batch, Experience, Incoming, open_experience
+
+
+def check_stream(folder: RunFolder, config: RunConfig, trust_python: bool) -> None:
+    """Makes sure of all that can be known before the first batch; writes nothing.
+
+    Raises:
+        InputError: Whatever is wrong, in one line.
+    """
+    state = ArchiveState()
+    if folder.exists():
+        state = folder.read_state()
+        config = continued(folder.read_config(), config, state, folder)
+    check_device(config.device)
+    roots: set[object] = set()
+    for incoming in open_experience(config.stream, config.seed, trust_python=trust_python).tasks:
+        known = state.tasks.get(incoming.name)
+        if known is not None and known.brief.digest != incoming.digest:
+            raise RunError(
+                f"the data of task {incoming.name!r} changed after it came to this run", folder.path
+            )
+        if incoming.form not in roots:
+            check_root(config.space, incoming.form)
+            roots.add(incoming.form)
+
+
+def learn_stream(ground: Ground, options: Options, deadline: float | None) -> None:
+    """Reads an online stream from where the journal is to its end, and archives a route for every task.
+
+    Args:
+        ground: The run, its lock held.
+        options: How.
+        deadline: By the monotonic clock: the stream ends with the first round after it; ``None`` for no limit.
+
+    Raises:
+        CandidateError: No candidate of a task can answer.
+    """
+    _Pass(ground, options, deadline).run()
+
+
+class _Pass:
+    def __init__(self, ground: Ground, options: Options, deadline: float | None) -> None:
+        self._ground, self._options, self._deadline = ground, options, deadline
+        self._experience = self._opened(ground.state.position.batches)
+        self._incoming = {one.name: one for one in self._experience.tasks}
+        self._places = {name: i for i, name in enumerate(self._incoming)}
+        self._races: dict[str, TaskRace] = {}
+        self._begun = time.monotonic()
+
+    def run(self) -> None:
+        ground = self._ground
+        for name in ground.state.routes:
+            self._tell_done(name, 0.0, skipped=True)
+        for name in ground.state.position.over:  # a crash came between a round and its routes
+            self._archive(name, ground.state.race(name)[-1])
+        position = ground.state.position
+        if position.stopped:
+            return
+        if position.rounds and not self._experience.replayable:
+            ground.commit(Lost(position.batches))
+        for name in ground.state.rounds:
+            self._races[name] = self._race(self._incoming[name])
+        for batch in self._again(position.batches):
+            self._read(batch)
+        count, committed, over = position.batches, position.batches, set[str]()
+        for batch in self._experience:
+            self._see(batch)
+            count, over = batch.number + 1, over | set(batch.last_of)
+            late = self._deadline is not None and time.monotonic() > self._deadline
+            due = late or bool(over) or count - committed >= ground.config.space.race.every
+            if due and all(race.writable for name, race in self._races.items() if name not in over):
+                self._round(count, set(self._races) if late else over, late)
+                committed, over = count, set()
+                if late:
+                    return
+        if self._races:  # a source that did not say when it would end
+            self._round(count, set(self._races), False)
+
+    def _opened(self, start: int) -> Experience:
+        config = self._ground.config
+        return open_experience(config.stream, config.seed, start, self._options.trust_python)
+
+    def _again(self, position: int) -> Iterator[Batch]:
+        """Batches before a position of which sums were not written whole; then every race begins."""
+        since = [race.since for race in self._races.values() if race.since is not None]
+        if self._experience.replayable and since and min(since) < position:
+            for batch in self._opened(min(since)):
+                if batch.number == position:
+                    break
+                yield batch
+        self._races = {name: race.begin() for name, race in self._races.items()}
+
+    def _read(self, batch: Batch) -> None:
+        for part in batch.parts:
+            if part.task in self._races:
+                self._races[part.task].replay(part, batch.number)
+
+    def _race(self, incoming: Incoming) -> TaskRace:
+        past = self._ground.state.race(incoming.name) if incoming.name in self._ground.state.rounds else ()
+        replayable = self._experience.replayable
+        return TaskRace(self._ground, incoming, past, replayable, self._options.workers)
+
+    def _see(self, batch: Batch) -> None:
+        for part in batch.parts:
+            if part.task not in self._races:
+                self._races[part.task] = self._begin(self._incoming[part.task])
+            self._races[part.task].see(part, batch.number)
+
+    def _begin(self, incoming: Incoming) -> TaskRace:
+        ground, count = self._ground, incoming.num_examples or 0
+        if incoming.name not in ground.state.tasks:
+            root = ground.root_for(incoming)
+            data = Data(
+                root.digest,
+                incoming.digest,
+                incoming.metric,
+                len(incoming.classes),
+                count,
+                0,
+                incoming.config.private,
+            )
+            ground.commit(Arrived(incoming.name, data, tuple(incoming.classes)))
+        ground.progress(
+            tell.TaskStarted(
+                incoming.name,
+                self._places[incoming.name],
+                len(self._places),
+                count,
+                0,
+                len(incoming.classes),
+                0,
+            )
+        )
+        return self._race(incoming).begin()
+
+    def _round(self, batches: int, over: set[str], stopped: bool) -> None:
+        """Commits where every race is, and archives the routes of tasks that are over."""
+        ground = self._ground
+        before = set().union(*(ground.state.race(name)[-1].components for name in ground.state.rounds))
+        races = [race.standings(name in over) for name, race in self._races.items()]
+        number = ground.state.position.rounds
+        ground.commit(Round(number, batches, tuple(races), stopped))
+        seconds = time.monotonic() - self._begun
+        append_timing(ground.folder.timings, round=number, batches=batches, seconds=round(seconds, 3))
+        written = {digest for race in races for one in race.evaluations for digest in one.trained.values()}
+        for race in races:
+            self._tell(race, seconds)
+        for race in races:
+            if race.over:
+                self._archive(race.task, race)
+                del self._races[race.task]
+            else:
+                self._races[race.task] = self._races[race.task].after(race)
+        gone = (before | written | {state for race in races for state in _states(race)}) - in_use(
+            ground.state
+        )
+        ground.store.remove(sorted(gone))
+        ground.archive.snapshot(MOST_UNCOVERED)
+        self._begun = time.monotonic()
+
+    def _archive(self, name: str, race: Standings) -> None:
+        """The leader's route becomes the task's."""
+        ground = self._ground
+        staying = [one for one in race.evaluations if one.candidate.id not in race.left]
+        best = next(one for one in staying if one.candidate.id == race.leader)
+        if not best.ok:
+            raise CandidateError(f"task {name}: no candidate can answer ({best.status})")
+        population = Population(tuple(staying))
+        keep = ground.space_of(name).objective.keep_front
+        front = told_front(population, ground.root_of(name).layout, keep)
+        share = race.right / race.examples
+        answer = replace(found_route(ground, best), front=front, prequential=share)
+        ground.commit(Found(name, 1, answer))
+        self._tell_done(name, time.monotonic() - self._begun, skipped=False)
+
+    def _tell(self, race: Standings, seconds: float) -> None:
+        leader = next(one for one in race.evaluations if one.candidate.id == race.leader)
+        self._ground.progress(
+            tell.RoundDone(
+                race.task,
+                race.examples,
+                race.right / race.examples,
+                str(leader.candidate.origin),
+                leader.quality,
+                len(race.left),
+                len(race.born),
+                seconds,
+            )
+        )
+
+    def _tell_done(self, name: str, seconds: float, skipped: bool) -> None:
+        tell_done(self._ground, Place(self._places[name], len(self._places)), name, seconds, skipped=skipped)
+
+
+def _states(race: Standings) -> Sequence[str]:
+    return [*race.states.values(), *([race.sums] if race.sums else [])]

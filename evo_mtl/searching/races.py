@@ -1,0 +1,223 @@
+"""One task's race, new or resumed: who learns, who leads, who makes room, and who joins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from evo_mtl.evolution.algorithms import algorithms
+from evo_mtl.evolution.budget import require_within
+from evo_mtl.evolution.candidate import Candidate, Evaluation, OfTurn
+from evo_mtl.evolution.fitness import fitness
+from evo_mtl.evolution.outcome import OK, Notes, failed
+from evo_mtl.evolution.population import Population, settled
+from evo_mtl.evolution.race import Race, Tally
+from evo_mtl.evolution.turn import World, seed_candidates
+from evo_mtl.network.streaming import MomentsPool
+from evo_mtl.run.events import Standings
+from evo_mtl.searching.ground import Ground
+from evo_mtl.streams.experience import Incoming, Part
+from evo_mtl.training.arena import Arena
+from evo_mtl.training.contestant import Contestant, Contestants, one_by_one
+from evo_mtl.training.inputs import Held
+
+
+class TaskRace:
+    """A race over the examples of one task, as it is at the beginning of a round.
+
+    What descends goes on from what the last standings name, whether the search was killed or not; sums, which are large,
+    are read again only where it was, and are then shown once more the batches of which not all was written.
+
+    Args:
+        ground: The run; the task has arrived.
+        incoming: The task.
+        past: Its standings after each round so far.
+        replayable: Whether the stream can be read again.
+        threads: Contestants that learn side by side; it changes nothing that comes of it.
+        former: The race of the round before, where it was not killed.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        incoming: Incoming,
+        past: Sequence[Standings] = (),
+        replayable: bool = True,
+        threads: int = 1,
+        former: TaskRace | None = None,
+    ) -> None:
+        self._ground, self.incoming, self._past = ground, incoming, tuple(past)
+        self._replayable, self._threads = replayable, threads
+        name, num_classes = incoming.name, len(incoming.classes)
+        self._space, root = ground.space_of(name), ground.root_of(name)
+        self._pricing = ground.pricing_online(incoming)
+        founders = ground.founders.without(name, ground.state)
+        self._world = World(name, ground.config.seed, self._space, root.facts, founders, self._pricing)
+        # Of those who left, what was last known of them.
+        self._tried: dict[OfTurn, Evaluation] = {}
+        for standings in self._past:
+            self._tried |= {one.candidate.id: one for one in standings.evaluations}
+        last = self._past[-1] if self._past else None
+        self.examples, self.right = (last.examples, last.right) if last else (0, 0)
+        self._arena: Arena = (
+            former._arena
+            if former
+            else Arena(
+                ground.config.seed,
+                root.layout,
+                ground.shared,
+                lambda tensors, spec: ground.store.write({k: v.cpu() for k, v in tensors.items()}, spec),
+                num_classes,
+                MomentsPool(num_classes, ground.config.stream.least_aggregate),
+            )
+        )
+        staying = [one for one in last.evaluations if one.candidate.id not in last.left] if last else []
+        kept = {one.candidate.id: one for one in former._all.members if one.solved} if former else {}
+        members = [
+            kept.get(one.candidate.id)
+            or Contestant(
+                replace(one.candidate, genome=settled(one)),
+                self._arena,
+                ground.store.read(last.states[str(one.candidate.id)])[0] if last else None,
+            )
+            for one in staying
+        ]
+        self.since: int | None = None
+        if last and last.sums and not former:
+            self.since = self._arena.pool.load(ground.store.read(last.sums)[0])
+        self._candidates = {one.candidate.id: one.candidate for one in staying}
+        self._all: Contestants = Contestants(members, self._arena, self._each)
+        self._born = last.born if last else self._seeds()
+        tallies = [*(last.tallies if last else ()), *(Tally.new(one.id, num_classes) for one in self._born)]
+        self._race = Race(self._space.race, tallies, last.duels if last else ())
+
+    def replay(self, part: Part, number: int) -> None:
+        """Shows the sums a batch again, from :attr:`since` on."""
+        if self.since is not None and number >= self.since:
+            self._all.replay(part, number)
+
+    def begin(self) -> TaskRace:
+        """Lets the newborn in, when the sums are as they were; the race itself."""
+        if self.since is not None:
+            for one in self._all.members:
+                one.refresh()
+        members = [*self._all.members, *(Contestant(one, self._arena) for one in self._born)]
+        self._candidates |= {one.id: one for one in self._born}
+        self._costs = {name: self._pricing.cost(one.genome) for name, one in self._candidates.items()}
+        self._all = Contestants(members, self._arena, self._each)
+        self.leader = self._race.leader(self._scores())
+        return self
+
+    @property
+    def writable(self) -> bool:
+        """Whether a round may end here: sums over too few examples are not written."""
+        return not self._arena.pool.nodes or self._arena.pool.writable
+
+    @property
+    def num_rounds(self) -> int:
+        """That are over."""
+        return len(self._past)
+
+    def see(self, part: Part, number: int) -> None:
+        """Everybody answers a batch of the stream, then learns from it."""
+        found = self._all.see(part, number)
+        right = dict(zip(self._candidates, found, strict=True))
+        self.examples += len(part.labels)
+        self.right += int(right[self.leader].sum())
+        self._race.see(part.labels, right)
+        self.leader = self._race.leader(self._scores())
+
+    def standings(self, over: bool) -> Standings:
+        """Ends a round: everything that is needed to go on is written to the store, and named here.
+
+        Args:
+            over: Whether the task gives no further examples; then nobody leaves and nobody joins.
+        """
+        members = {one.candidate.id: one for one in self._all.members}
+        lost = () if over else self._race.losers(self.leader)
+        left = tuple(name for name, one in members.items() if one.failed or name in lost)
+        staying = [name for name in members if name not in left]
+        if not staying:  # then nobody leaves: the next round tells more
+            left, staying = (), list(members)
+        for name in left:
+            members[name].leave()
+        pool = self._arena.pool
+        sums = pool.checkpoint(forget=not self._replayable) if pool.nodes and not over else {}
+        evaluations, states = [], {}
+        for name, one in members.items():
+            trained: dict[str, str] = {}
+            if name in staying:
+                trained, states[str(name)] = one.written(over)
+            evaluations.append(self._evaluation(name, one, trained, name in staying))
+        self._tried |= {one.candidate.id: one for one in evaluations}
+        tallies = tuple(self._race.tallies[name] for name in staying)
+        duels = tuple(duel for duel in self._race.duels if duel.first in staying and duel.second in staying)
+        return Standings(
+            task=self.incoming.name,
+            examples=self.examples,
+            right=self.right,
+            leader=self.leader,
+            evaluations=tuple(evaluations),
+            tallies=tallies,
+            duels=duels,
+            left=left,
+            born=() if over else self._children(len(staying)),
+            states=states,
+            sums=self._arena.write(sums, {"kind": "state", "of": "sums"}) if sums else None,
+            over=over,
+        )
+
+    def after(self, standings: Standings) -> TaskRace:
+        """The race as it goes on from its new standings."""
+        past = (*self._past, standings)
+        return TaskRace(
+            self._ground, self.incoming, past, self._replayable, self._threads, former=self
+        ).begin()
+
+    def _seeds(self) -> tuple[Candidate, ...]:
+        made = seed_candidates(self._world)
+        require_within(made, self._pricing, self._space.limits, self._space.name)
+        return tuple(one for one in made if self._world.legal(one.genome))
+
+    def _children(self, staying: int) -> tuple[Candidate, ...]:
+        """Children for the free places, from parents as they are now."""
+        free = self._space.race.population - staying
+        if free < 1:
+            return ()
+        budget = self._space.budget.model_copy(update={"children": free})
+        world = replace(self._world, space=self._space.model_copy(update={"budget": budget}))
+        population = Population(tuple(self._tried.values()))
+        made = algorithms.get(self._space.algorithm)(world, population, self.num_rounds + 1)
+        return tuple(one for one in made if world.legal(one.genome))[:free]
+
+    def _evaluation(self, name: OfTurn, one: Contestant, trained: dict[str, str], stays: bool) -> Evaluation:
+        before = self._tried.get(name)
+        quality, cost = self._race.tallies[name].quality(self.incoming.metric), self._costs[name]
+        return Evaluation(
+            candidate=self._candidates[name],
+            status=failed(one.failed) if one.failed else OK,
+            quality=quality,
+            score=self._scores()[name],
+            curve=(*(before.curve if before else ()), quality),
+            trained=trained,
+            cost=cost,
+            admitted=stays and not one.failed,
+            notes=Notes(temperature=one.temperatures.best),
+        )
+
+    def _scores(self) -> dict[OfTurn, float]:
+        root, objective = self._pricing.root(), self._space.objective
+        return {
+            name: fitness(tally.quality(self.incoming.metric), self._costs[name], root, objective)
+            for name, tally in self._race.tallies.items()
+        }
+
+    def _each(
+        self, do: Callable[[Contestant, Held], Any], members: Sequence[Contestant], held: Sequence[Held]
+    ) -> list[Any]:
+        if self._threads == 1:
+            return one_by_one(do, members, held)
+        with ThreadPoolExecutor(self._threads) as pool:
+            return list(pool.map(do, members, held))

@@ -1,0 +1,241 @@
+"""The online regime: one pass, one race a task, and a journal that does not depend on crashes or threads."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evo_mtl
+from evo_mtl.errors import ConfigError, InputError, RunError
+from evo_mtl.run import progress as tell
+from evo_mtl.run.events import Arrived, Found, Round, history
+from evo_mtl.run.folder import open_run
+from evo_mtl.testing.worlds import ONLINE_SPACE, living, write_space, write_stream
+
+ONLINE = "regime: online\nbatch_size: 8\nleast_aggregate: 4"
+
+
+def online_stream(folder: Path, names: tuple[str, ...] = ("aa", "bbb"), online: str = ONLINE) -> Path:
+    return write_stream(folder, names, online)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A stream, a space and a whole run."""
+    folder = tmp_path_factory.mktemp("online")
+    stream, space = online_stream(folder), write_space(folder, ONLINE_SPACE)
+    evo_mtl.search(stream, space=str(space), run=folder / "run")
+    return stream, space, folder / "run"
+
+
+def journal(run: Path) -> bytes:
+    return (run / "journal.jsonl").read_bytes()
+
+
+def test_every_example_is_raced_on_once_and_every_task_archived(world: tuple[Path, Path, Path]) -> None:
+    _, _, run = world
+    events = history(run / "journal.jsonl")
+    arrived = {event.task: event.data for event in events if isinstance(event, Arrived)}
+    last = {race.task: race for event in events if isinstance(event, Round) for race in event.races}
+    assert {name: race.examples for name, race in last.items()} == {
+        name: data.num_train for name, data in arrived.items()
+    }
+    assert [event.task for event in events if isinstance(event, Found)] == ["aa", "bbb"]
+    for race in last.values():
+        assert race.over
+        assert not race.born
+        assert not race.left
+        seen = {tally.candidate: tally.examples for tally in race.tallies}
+        assert max(seen.values()) == race.examples
+        assert 0 <= race.right <= race.examples
+
+
+def test_the_population_is_filled_with_children_that_inherit(world: tuple[Path, Path, Path]) -> None:
+    _, _, run = world
+    rounds = [event for event in history(run / "journal.jsonl") if isinstance(event, Round)]
+    born = [one for event in rounds for race in event.races for one in race.born]
+    assert born
+    trained = {
+        digest
+        for event in rounds
+        for race in event.races
+        for one in race.evaluations
+        for digest in one.trained.values()
+    }
+    assert any(one.genome.components & trained for one in born)
+
+
+def test_nothing_but_what_routes_need_stays(world: tuple[Path, Path, Path]) -> None:
+    _, _, run = world
+    folder, _, state = open_run(run)
+    assert set(folder.store().digests()) == living(state)
+    assert state.position.over == ()
+    assert not state.rounds
+
+
+def test_it_is_evaluated_and_predicts(world: tuple[Path, Path, Path]) -> None:
+    _, _, run = world
+    found = evo_mtl.evaluate(run)
+    assert [row["name"] for row in found["tasks"]] == ["aa", "bbb"]
+    assert all(row["logits_unchanged"] for row in found["tasks"])
+    answer = evo_mtl.load(run).predict(np.zeros((2, 16, 16, 3), np.uint8), task="aa")
+    assert answer.probabilities.shape == (2, 2)
+
+
+def test_threads_change_nothing(world: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    stream, space, run = world
+    evo_mtl.search(stream, space=str(space), run=tmp_path / "run", workers=3)
+    assert journal(tmp_path / "run") == journal(run)
+
+
+def test_a_search_that_ends_anywhere_goes_on_to_the_same_journal(
+    world: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    """Stopped at each report in turn, which is between any two commits."""
+    stream, space, run = world
+    told = 0
+
+    class Stop(Exception):
+        pass
+
+    for stop in range(1, 12):
+        heard = 0
+
+        def progress(event: tell.Event, stop: int = stop) -> None:
+            nonlocal heard, told
+            heard += 1
+            told += 1
+            if heard == stop:
+                raise Stop
+
+        target = tmp_path / f"run{stop}"
+        try:
+            evo_mtl.search(stream, space=str(space), run=target, progress=progress)
+        except Stop:
+            evo_mtl.resume(target)
+        assert journal(target) == journal(run), stop
+
+
+@pytest.mark.slow
+def test_a_killed_race_resumes_to_the_same_journal(world: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    """Twenty times ``kill -9``, at moments spread over a whole run."""
+    stream, space, run = world
+    command = [sys.executable, "-m", "evo_mtl", "search", "--tasks", str(stream), "--space", str(space)]
+    begun = time.monotonic()
+    subprocess.run([*command, "--run", str(tmp_path / "whole"), "--quiet"], check=True)
+    seconds = time.monotonic() - begun
+    for number in range(20):
+        target = tmp_path / f"run{number}"
+        process = subprocess.Popen([*command, "--run", str(target), "--quiet"])
+        time.sleep(seconds * (0.5 + 0.5 * number / 20))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        subprocess.run([*command, "--run", str(target), "--quiet"], check=True)
+        assert journal(target) == journal(run), number
+
+
+def test_a_later_task_leaves_the_answers_of_an_earlier_one(tmp_path: Path) -> None:
+    space = write_space(tmp_path, ONLINE_SPACE)
+    stream = online_stream(tmp_path, ("aa",))
+    evo_mtl.search(stream, space=str(space), run=tmp_path / "run")
+    before = evo_mtl.load(tmp_path / "run").fingerprint("aa")
+    online_stream(tmp_path, ("aa", "bbb"))
+    evo_mtl.resume(tmp_path / "run")
+    assert evo_mtl.load(tmp_path / "run").fingerprint("aa") == before
+    assert set(open_run(tmp_path / "run")[2].routes) == {"aa", "bbb"}
+
+
+@pytest.mark.parametrize("order", ["mixed"])
+def test_tasks_may_come_mixed(tmp_path: Path, order: str) -> None:
+    space = write_space(tmp_path, ONLINE_SPACE)
+    stream = online_stream(tmp_path, online=f"{ONLINE}\norder: {order}")
+    evo_mtl.search(stream, space=str(space), run=tmp_path / "run")
+    rounds = [event for event in history(tmp_path / "run" / "journal.jsonl") if isinstance(event, Round)]
+    assert {len(event.races) for event in rounds} >= {2}
+    assert set(open_run(tmp_path / "run")[2].routes) == {"aa", "bbb"}
+
+
+def test_random_replacement_is_the_control(tmp_path: Path) -> None:
+    space, stream = write_space(tmp_path, ONLINE_SPACE), online_stream(tmp_path)
+    evo_mtl.search(stream, space=str(space), run=tmp_path / "run", algorithm="random")
+    rounds = [event for event in history(tmp_path / "run" / "journal.jsonl") if isinstance(event, Round)]
+    born = [one for event in rounds for race in event.races for one in race.born]
+    assert born
+    assert all(one.parent is None for one in born)
+
+
+def test_a_limit_by_the_clock_ends_the_stream_with_routes(tmp_path: Path) -> None:
+    space, stream = write_space(tmp_path, ONLINE_SPACE), online_stream(tmp_path)
+    evo_mtl.search(stream, space=str(space), run=tmp_path / "run", minutes=0.0)
+    state = open_run(tmp_path / "run")[2]
+    assert list(state.routes) == ["aa"]
+    assert state.position.stopped
+    before = journal(tmp_path / "run")
+    evo_mtl.resume(tmp_path / "run")
+    assert journal(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  repeats: {values: [1, 2], default: 1}", "  epochs: {values: [1, 2], default: 1}", "epochs"),
+        ("race:", "looks: {sizes: [24]}\nrace:", "looks"),
+        ("race:", "stop: {gain: 0.1}\nrace:", "stop"),
+        ("race:", "budget: {images: 10}\nrace:", "budget: images"),
+        ("population: 4", "population: 1", "race: population"),
+    ],
+)
+def test_a_space_that_needs_a_second_pass_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    space, stream = write_space(tmp_path, ONLINE_SPACE.replace(old, new, 1)), online_stream(tmp_path)
+    with pytest.raises(ConfigError, match=said):
+        evo_mtl.search(stream, space=str(space), run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_only_a_stream_has_is_refused_offline(tmp_path: Path) -> None:
+    space, stream = write_space(tmp_path, ONLINE_SPACE), write_stream(tmp_path, ["aa"])
+    with pytest.raises(ConfigError, match="repeats"):
+        evo_mtl.search(stream, space=str(space), run=tmp_path / "run")
+    with pytest.raises(ConfigError, match="passes"):
+        evo_mtl.search(online_stream(tmp_path), space=str(space), run=tmp_path / "run", passes=2)
+
+
+def test_what_needs_examples_again_is_refused_for_an_online_run(world: tuple[Path, Path, Path]) -> None:
+    from evo_mtl.searching.offers import offer
+
+    with pytest.raises(RunError, match="online"):
+        offer(world[2])
+    with pytest.raises(InputError, match="online"):
+        evo_mtl.evaluate(world[2], split="validation")
+
+
+def test_data_that_changed_are_refused(tmp_path: Path) -> None:
+    space, stream = write_space(tmp_path, ONLINE_SPACE), online_stream(tmp_path, ("aa",))
+    evo_mtl.search(stream, space=str(space), run=tmp_path / "run")
+    held = np.load(tmp_path / "aa.npz")
+    changed = {**held, "images": 255 - held["images"]}
+    np.savez(tmp_path / "aa.npz", **changed)
+    with pytest.raises(RunError, match="changed"):
+        evo_mtl.resume(tmp_path / "run")
+    assert json.loads(journal(tmp_path / "run").splitlines()[-1])["kind"] == "route"
+    assert os.path.exists(tmp_path / "run" / "run.yaml")
+
+
+def test_a_dry_run_tells_what_a_race_would_cost(tmp_path: Path) -> None:
+    from evo_mtl.run.config import make_config
+    from evo_mtl.run.folder import RunFolder
+    from evo_mtl.searching.estimate import estimate
+
+    space, stream = write_space(tmp_path, ONLINE_SPACE), online_stream(tmp_path)
+    found = estimate(RunFolder(tmp_path / "run"), make_config(stream, str(space)))
+    assert [row["candidates"] for row in found["tasks"]] == [4, 4]
+    assert all(row["images"] >= 4 * row["num_train"] for row in found["tasks"])
+    assert not (tmp_path / "run").exists()
