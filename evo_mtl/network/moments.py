@@ -24,8 +24,9 @@ _ROWS = 512
 
 _WRITTEN = ("counts", "sums", "second", "origin", "settled_with", "asleep")
 
-_SINGLE = 1e-6
-"""A system is solved in float32 if what is added to its diagonal is at least this share of its trace."""
+_SINGLE = 1e-7
+"""A system is solved in float32 if what is added to its diagonal is at least this share of its trace; there, with 2,048
+numbers, scores were off by a thousandth of their deviation, and half as much at three times the share."""
 
 
 def coarse(mean: Tensor, deviation: Tensor) -> Tensor:

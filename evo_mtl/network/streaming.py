@@ -6,7 +6,8 @@ that have ``least`` examples together (roughly, see :func:`~evo_mtl.network.mome
 
 A ridge's strength is found without examples set aside: the head is solved with its strength, a tenth and ten times of it;
 the three are compared on the batches that come next, before these are added, by their squared error. When
-the head is solved again it takes the best. It starts with the largest power of ten that is not above the numbers it reads.
+the head is solved again it takes the best. Where more than ``WIDE`` numbers are read, weaker and stronger are tried in turn.
+It starts with the largest power of ten that is not above the numbers it reads.
 
 The sums see numbers as they are, while a head cuts standardised ones off at ``LIMIT``; where none is beyond,
 the head is the one that would be solved on all examples at once.
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from evo_mtl.errors import CandidateError
 from evo_mtl.files import canonical_json
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.head import Head
@@ -34,7 +36,7 @@ GROWTH = 1.15
 """A head that reads many numbers is solved again when the examples have become this many times as many."""
 
 WIDE, WIDE_GROWTH = 2048, 1.5
-"""The same for heads that read more numbers than this: a solution with 5,120 takes as long as summing ten batches."""
+"""The same for heads that read more numbers than this: a solution with 5,120 takes as long as summing ten batches of 64."""
 
 NEVER = -1e30
 """Bias of a class that is never answered; finite, so that no loss is."""
@@ -240,8 +242,12 @@ class Solution:
             self._source.clear()
             return True
         self._source.take(sums)
-        tried = (self.strength,) if alone else self._near(sums.width)
-        self._tried = {one: self._solved(sums, one) for one in tried}
+        for strength in (self.strength,) if alone else self._near(sums.width):
+            try:
+                self._tried[strength] = self._solved(sums, strength)
+            except CandidateError:  # a weaker one may be too weak
+                if strength == self.strength:
+                    raise
         weight, bias = self._tried[self.strength]
         known = sums.counts > 0
         fill(self.head, weight * known[:, None], torch.where(known, bias, torch.full_like(bias, NEVER)))
