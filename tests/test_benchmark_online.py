@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from evo_mtl.errors import InputError
+from evo_mtl.genome.one_pass import unfit_offline, unfit_online
 from evo_mtl.streams.config import read_stream
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -266,6 +267,20 @@ def test_a_command_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
 def test_a_method_that_cannot_be_read_is_refused(names: str, more: list[str], said: str) -> None:
     with pytest.raises(InputError, match=said):
         part("methods").read_methods(names, more)
+
+
+KNOWN = ("online", "random", "depth_ridge", "slda", "ncm", "fine_tuning", "offline")
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_known_method_can_be_searched_in_its_regime(name: str) -> None:
+    (method,) = part("methods").read_methods(name)
+    space = method.resolved()
+    assert set(part("methods").KNOWN) == set(KNOWN)
+    assert (unfit_offline if method.regime == "offline" else unfit_online)(space) is None
+    if name in ("depth_ridge", "slda", "ncm", "fine_tuning"):
+        assert [seed.name for seed in space.seeds] == [name]
+        assert space.race.population == 1  # so nobody is ever born
 
 
 def test_a_method_told_in_full_has_its_space_algorithm_and_settings() -> None:

@@ -83,7 +83,6 @@ KNOWN: Mapping[str, Method] = MappingProxyType(
                     "limits.added_parameters=null",
                 ),
             ),
-            Method("fixed_split", "thesis_6.5-2.3-2.4"),
             Method("offline", "small", regime=OFFLINE),
         )
     }
