@@ -102,6 +102,11 @@ class Sums:
         middles = self.sums / self.counts.clamp_min(1)[:, None] - self._middle
         return torch.where(self.counts[:, None] > 0, middles / self.scale, torch.zeros_like(middles))
 
+    @property
+    def share(self) -> float:
+        """Of the examples that the matrix counts, how many have a label."""
+        return self.count / max(self.total, 1)
+
     @cached_property
     def dtype(self) -> torch.dtype:
         """What wide matrices are held in."""
@@ -111,7 +116,6 @@ class Sums:
     def gram(self) -> Tensor:
         """Second moments of the columns less their mean and over their scale, summed over the examples, ``(D, D)``."""
         gram = torch.empty((self.width, self.width), dtype=self.dtype)
-        share = self.count / max(self.total, 1)
         for start in range(0, self.width, _ROWS):
             rows = slice(start, start + _ROWS)
             if self.columns is None:
@@ -119,7 +123,7 @@ class Sums:
             else:
                 part = self.second[self.columns[rows]][:, self.columns]
             part.addr_(self._middle[rows], self._middle, alpha=-self.count)
-            gram[rows] = part.div_(self.scale).mul_((share / self.scale[rows])[:, None])
+            gram[rows] = part.div_(self.scale).mul_((self.share / self.scale[rows])[:, None])
         return gram
 
     def of_classes(self, kept: Tensor) -> Sums:

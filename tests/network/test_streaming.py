@@ -214,3 +214,19 @@ def test_one_pass_over_the_digits_two_classes_after_two_is_as_good_as_is_known(k
         solution.refresh(final=True)
         accuracies.append(float((head(test_x).argmax(1) == test_y).float().mean()))
     assert abs(100 * np.mean(accuracies) - FIGURES[kind]) < 2.5, accuracies
+
+
+@pytest.mark.parametrize("kind", ["ridge", "slda", "nearest_mean", "projected_ridge"])
+def test_many_examples_of_classes_that_are_left_out_do_a_final_head_no_harm(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    labels = torch.from_numpy(rng.permutation(np.repeat([0, 1, 2], [60, 60, 45])))
+    centres = 10 * rng.normal(size=(CLASSES, 16))
+    x = torch.from_numpy((centres[labels] + rng.normal(size=(165, 16))).astype(np.float32))
+    taps = dict(zip(WIDTHS, x.split(tuple(WIDTHS.values()), 1), strict=True))
+    pool = MomentsPool(CLASSES, 50)
+    solution = joined(pool, kind)
+    shown(pool, taps, labels, 55)
+    solution.refresh(final=True)
+    answers = solution.head(x).argmax(1)
+    assert 2 not in answers
+    assert torch.equal(answers[labels < 2], labels[labels < 2])

@@ -36,7 +36,8 @@ def shrinkage(covariance: Tensor, count: float) -> float:
 
 def _solve_sums(sums: Sums, strength: float) -> tuple[Tensor, Tensor]:
     means = sums.means
-    within = sums.gram - ((means * sums.counts[:, None]).T @ means).to(sums.dtype)
+    between = (means * (sums.share * sums.counts[:, None])).to(sums.dtype).T @ means.to(sums.dtype)
+    within = sums.gram - between
     degrees = max(sums.count - float((sums.counts > 0).sum()), 1.0)
     within /= degrees
     share = shrinkage(within, degrees)
