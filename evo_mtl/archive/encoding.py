@@ -142,7 +142,8 @@ def _raw(name: str, tensor: np.ndarray | torch.Tensor) -> tuple[str, list[int], 
         import torch
 
         kind = str(tensor.dtype).removeprefix("torch.")
-        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        raw = flat.view(torch.uint8).numpy().tobytes() if len(flat) else b""  # nothing cannot be viewed
     if kind not in _CODES:
         raise ValueError(f"tensor {name!r}: dtype {kind} cannot be kept; one of {', '.join(_CODES)} can")
     return _CODES[kind], shape, raw

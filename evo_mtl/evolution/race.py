@@ -13,7 +13,7 @@ as the one before, and every segment spends a part of the level of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -34,6 +34,11 @@ def evidence(won: int, lost: int) -> float:
     return most + math.log(float(np.exp(logs - most).mean()))
 
 
+def _fade(examples: int, window: int) -> float:
+    """What older examples count for after so many new ones."""
+    return math.exp(-examples / window)
+
+
 @dataclass(frozen=True)
 class Duel:
     """Two candidates, on the examples of a segment that both have answered.
@@ -43,6 +48,8 @@ class Duel:
         segment: Which one it is, from 0.
         examples: Of the segment so far.
         won, lost: Those that only the first, only the second answered rightly.
+        recent, gain: All examples that both have answered, and how many more the first answered rightly; older ones
+            count for less.
     """
 
     first: OfTurn
@@ -51,13 +58,22 @@ class Duel:
     examples: Count = 0
     won: Count = 0
     lost: Count = 0
+    recent: Work = 0.0
+    gain: float = 0.0
 
-    def see(self, won: int, lost: int, examples: int, age: int) -> Duel:
+    def see(self, won: int, lost: int, examples: int, rules: RaceRules) -> Duel:
         """The duel after a further batch."""
-        now = self
-        if self.examples >= age * 2**self.segment:
-            now = Duel(self.first, self.second, self.segment + 1)
-        return replace(now, examples=now.examples + examples, won=now.won + won, lost=now.lost + lost)
+        now, fade = self, _fade(examples, rules.window)
+        if self.examples >= rules.age * 2**self.segment:
+            now = replace(self, segment=self.segment + 1, examples=0, won=0, lost=0)
+        return replace(
+            now,
+            examples=now.examples + examples,
+            won=now.won + won,
+            lost=now.lost + lost,
+            recent=now.recent * fade + examples,
+            gain=now.gain * fade + won - lost,
+        )
 
     def loser(self, level: float) -> OfTurn | None:
         """The one that is worse, at this level over all segments; ``None`` while it may be chance."""
@@ -91,7 +107,7 @@ class Tally:
 
     def see(self, labels: np.ndarray, right: np.ndarray, window: int) -> Tally:
         """The tally after a further batch: labels ``(B,)``, and which were answered rightly ``(B,)``."""
-        fade, count = math.exp(-len(labels) / window), len(self.recent)
+        fade, count = _fade(len(labels), window), len(self.recent)
         seen = np.bincount(labels, minlength=count)
         hit = np.bincount(labels[right], minlength=count)
         return Tally(
@@ -102,9 +118,15 @@ class Tally:
             tuple((np.array(self.recent_right) * fade + hit).tolist()),
         )
 
-    def quality(self, metric: str) -> float:
-        """The task's metric on recent examples; 0 before there are any."""
+    def quality(self, metric: str, never: Collection[int] = ()) -> float:
+        """The task's metric on recent examples; 0 before there are any.
+
+        Args:
+            metric: Its name.
+            never: Classes that are not answered any more.
+        """
         seen, right = np.array(self.recent), np.array(self.recent_right)
+        right[list(never)] = 0.0
         if not seen.any():
             return 0.0
         if metric == "accuracy":
@@ -148,7 +170,24 @@ class Race:
         for (first, second), duel in self._duels.items():
             won = int((right[first] & ~right[second]).sum())
             lost = int((right[second] & ~right[first]).sum())
-            self._duels[first, second] = duel.see(won, lost, len(labels), self.rules.age)
+            self._duels[first, second] = duel.see(won, lost, len(labels), self.rules)
+
+    def quality(self, name: OfTurn, metric: str, never: Collection[int] = ()) -> float:
+        """The task's metric of a candidate on recent examples.
+
+        The young have seen other examples than the old. So accuracy is that of the oldest, plus by how much more of the
+        examples that both have seen this one answered rightly.
+
+        Args:
+            name: Whose.
+            metric: Its name.
+            never: Classes that it does not answer any more.
+        """
+        tally, oldest = self.tallies[name], next(iter(self.tallies))
+        found = tally.quality(metric)
+        if metric == "accuracy" and name != oldest and (duel := self._duels[oldest, name]).recent:
+            found = self.tallies[oldest].quality(metric) - duel.gain / duel.recent
+        return min(max(found - tally.quality(metric) + tally.quality(metric, never), 0.0), 1.0)
 
     def leader(self, scores: Mapping[OfTurn, float]) -> OfTurn:
         """The best by score of those old enough to be judged, of equals the oldest; of all, while none is."""

@@ -200,6 +200,12 @@ class Solution:
         self._solved_at = self._due_at = 0.0
         self._tried: dict[float, tuple[Tensor, Tensor]] = {}
         self._errors: dict[float, float] = {}
+        self._known = torch.zeros(head.linear.out_features, dtype=torch.bool)
+
+    @property
+    def never(self) -> tuple[int, ...]:
+        """Classes that the head, as it is now, never answers."""
+        return tuple(torch.nonzero(~self._known).flatten().tolist())
 
     @property
     def source(self) -> _Taps | _Projection:
@@ -237,7 +243,7 @@ class Solution:
             self._due_at = min(self._due_at, due_at)
         else:
             self._due_at = due_at
-        self._again = False
+        self._again, self._known = False, sums.counts > 0
         if not sums.count:
             self._source.clear()
             return True

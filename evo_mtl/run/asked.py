@@ -45,6 +45,36 @@ def to_answer(task: str, state: ArchiveState, config: RunConfig, place: Path) ->
     return archived(None if task == "all" else [task], state, config, place)
 
 
+def ends(names: Sequence[str] | None, state: ArchiveState, config: RunConfig, place: Path) -> dict[str, str]:
+    """Which archived task answers for each task of the stream file: itself, where boundaries are given.
+
+    Where they were found, it is the found task that had most of its examples.
+
+    Args:
+        names: Of tasks of the stream file; all that are archived, or of which examples were seen, when none is named.
+        state: Of the run.
+        config: Of the run.
+        place: Its folder, for messages.
+
+    Raises:
+        InputError: No such task, or nothing of it was learned.
+    """
+    if config.stream.boundaries == "given":
+        return {name: name for name in archived(names, state, config, place)}
+    most: dict[str, tuple[int, str]] = {}
+    for found in archived(None, state, config, place):
+        streamed = state.answer(found).streamed
+        for origin, count in (streamed.origins if streamed else {}).items():
+            most[origin] = max(most.get(origin, (0, "")), (count, found))
+    for name in names or ():
+        if name not in most:
+            known = ", ".join(most)
+            raise InputError(
+                f"nothing of a task {name!r} was seen{suggestion(name, most)}; seen: {known}", place
+            )
+    return {name: most[name][1] for name in names or most}
+
+
 def with_data(
     names: Sequence[str] | None, state: ArchiveState, config: RunConfig, place: Path, trust_python: bool
 ) -> list[TaskConfig]:
@@ -60,7 +90,7 @@ def with_data(
     Raises:
         InputError: No such task, no entry for it in the run's stream, or a source that is not trusted.
     """
-    names = archived(names, state, config, place)
+    names = list(ends(names, state, config, place))
     known = {task.name: task for task in config.stream.tasks}
     for name in names:
         if name not in known:

@@ -190,6 +190,21 @@ class EarlyEnd:
 
 
 @dataclass(frozen=True)
+class Streamed:
+    """How a route came about in an online stream.
+
+    Attributes:
+        prequential: Share of the task's examples that the leader, chosen before each batch, answered rightly before
+            anybody had learned from them.
+        origins: Examples by the task of the stream file that they were of: more than one where boundaries are found. No
+            search reads it.
+    """
+
+    prequential: Share
+    origins: Mapping[str, Count]
+
+
+@dataclass(frozen=True)
 class Answer:
     """A task's route, and how it was found.
 
@@ -200,8 +215,7 @@ class Answer:
         corrected: Its quality less the luck of the choice, where that is known.
         front: Of the search that found it, the best quality first.
         early_end: Where the stop rule ended that search.
-        prequential: Of an online stream: the share of the task's examples that the leader, chosen before each batch,
-            answered rightly before anybody had learned from them.
+        streamed: How it came about in an online stream; ``None`` for a search offline.
     """
 
     told: Told
@@ -210,7 +224,7 @@ class Answer:
     corrected: Corrected | None
     front: tuple[Member, ...]
     early_end: EarlyEnd | None
-    prequential: Share | None = None
+    streamed: Streamed | None = None
 
     @property
     def components(self) -> frozenset[str]:
@@ -309,6 +323,7 @@ class Standings:
     Attributes:
         task: Whose examples are raced on.
         examples: Of the task, read so far.
+        origins: The same by task of the stream file; see :class:`Streamed`.
         right: Of them, those that the leader answered rightly; it was chosen before each batch.
         leader: Who leads into the next round, or is the task's answer.
         evaluations: Of all who raced in the round, in the order of their birth.
@@ -323,6 +338,7 @@ class Standings:
 
     task: str
     examples: Count
+    origins: Mapping[str, Count]
     right: Count
     leader: OfTurn
     evaluations: tuple[Evaluation, ...]
@@ -353,12 +369,14 @@ class Round:
         batches: Of the stream, read so far.
         races: Of every task that is not over, and of those that ended in this round.
         stopped: Whether the clock ended the stream: nothing is read after it.
+        detector: What is known of where tasks end, where that is to be found.
     """
 
     number: Count
     batches: Count
     races: tuple[Standings, ...]
     stopped: bool
+    detector: Digest | None = None
 
 
 @dataclass(frozen=True)
@@ -377,6 +395,7 @@ class RoundHead:
     batches: Count
     races: tuple[Running, ...]
     stopped: bool
+    detector: Digest | None
 
 
 @dataclass(frozen=True)

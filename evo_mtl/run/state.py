@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from evo_mtl.archive.journal import Cursor, Event
 from evo_mtl.archive.lines import Line, Lines, line_of
 from evo_mtl.errors import CorruptionError
-from evo_mtl.plain import Count
+from evo_mtl.plain import Count, Digest
 from evo_mtl.run.events import (
     Answer,
     Arrived,
@@ -72,12 +72,14 @@ class Position:
         batches: Read until the last of them.
         over: Tasks that give no further examples, and whose route is not archived yet.
         stopped: Whether the clock ended it.
+        detector: What is known of where tasks end, where that is to be found.
     """
 
     rounds: Count = 0
     batches: Count = 0
     over: tuple[str, ...] = ()
     stopped: bool = False
+    detector: Digest | None = None
 
 
 @dataclass(frozen=True)
@@ -339,7 +341,7 @@ def _round(fold: Fold, head: RoundHead, line: Line) -> None:
         _turn(fold, race.task, 1)
         fold.rounds.setdefault(race.task, []).append(fold.stored(line, None))
     over = tuple(race.task for race in head.races if race.over)
-    fold.position = Position(now.rounds + 1, head.batches, (*now.over, *over), head.stopped)
+    fold.position = Position(now.rounds + 1, head.batches, (*now.over, *over), head.stopped, head.detector)
 
 
 def _lost(fold: Fold, lost: Lost, line: Line) -> None:

@@ -8,20 +8,22 @@ give its batches again, to the same journal, byte for byte.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from evo_mtl.archive.timings import append_timing
 from evo_mtl.errors import CandidateError, RunError
 from evo_mtl.evolution.population import Population
 from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig
-from evo_mtl.run.events import Arrived, Data, Found, Lost, Round, Standings
+from evo_mtl.run.events import Arrived, Data, Found, Lost, Round, Standings, Streamed
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.options import Options
 from evo_mtl.run.snapshot import MOST_UNCOVERED
 from evo_mtl.run.state import ArchiveState
 from evo_mtl.searching.beginning import continued
+from evo_mtl.searching.boundaries import Finder, found_task
 from evo_mtl.searching.checks import check_device, check_root
 from evo_mtl.searching.front import told_front
 from evo_mtl.searching.ground import Ground
@@ -29,6 +31,9 @@ from evo_mtl.searching.races import TaskRace
 from evo_mtl.searching.turns import Place, found_route, tell_done
 from evo_mtl.searching.usage import in_use
 from evo_mtl.streams.experience import Batch, Experience, Incoming, open_experience
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def check_stream(folder: RunFolder, config: RunConfig, trust_python: bool) -> None:
@@ -73,7 +78,8 @@ class _Pass:
         self._ground, self._options, self._deadline = ground, options, deadline
         self._experience = self._opened(ground.state.position.batches)
         self._incoming = {one.name: one for one in self._experience.tasks}
-        self._places = {name: i for i, name in enumerate(self._incoming)}
+        self._finds = ground.config.stream.boundaries == "found"
+        self._finder: Finder | None = None
         self._races: dict[str, TaskRace] = {}
         self._begun = time.monotonic()
 
@@ -89,13 +95,16 @@ class _Pass:
         if position.rounds and not self._experience.replayable:
             ground.commit(Lost(position.batches))
         for name in ground.state.rounds:
-            self._races[name] = self._race(self._incoming[name])
+            self._races[name] = self._race(self._known(name))
         for batch in self._again(position.batches):
             self._read(batch)
         count, committed, over = position.batches, position.batches, set[str]()
         for batch in self._experience:
+            if self._finds and self._boundary(batch):
+                committed = batch.number
             self._see(batch)
-            count, over = batch.number + 1, over | set(batch.last_of)
+            count = batch.number + 1
+            over |= set() if self._finds else set(batch.last_of)
             late = self._deadline is not None and time.monotonic() > self._deadline
             due = late or bool(over) or count - committed >= ground.config.space.race.every
             if due and all(race.writable for name, race in self._races.items() if name not in over):
@@ -122,8 +131,33 @@ class _Pass:
 
     def _read(self, batch: Batch) -> None:
         for part in batch.parts:
-            if part.task in self._races:
-                self._races[part.task].replay(part, batch.number)
+            for name in self._races if self._finds else {part.task} & set(self._races):
+                self._races[name].replay(part, batch.number)
+
+    def _boundary(self, batch: Batch) -> bool:
+        """Whether a task ends before this batch, as far as can be seen; its race is over then."""
+        part, ground = batch.parts[0], self._ground
+        if self._finder is None:
+            root, known = ground.root_for(self._known(part.task)), ground.state.position.detector
+            self._finder = Finder(
+                root,
+                ground.shared,
+                ground.config.space.image_size,
+                ground.config.stream.least_aggregate,
+                ground.config.seed,
+                None if known is None else ground.store.read(known)[0],
+            )
+        before = self._finder.tensors()
+        if not self._finder.see(part) or not self._races:
+            return False
+        self._round(batch.number, set(self._races), False, before)
+        return True
+
+    def _known(self, name: str) -> Incoming:
+        """What is known of a task; where boundaries are found, of the one that is being learned or comes next."""
+        if not self._finds:
+            return self._incoming[name]
+        return found_task(len(self._ground.state.routes) + 1, self._experience.tasks)
 
     def _race(self, incoming: Incoming) -> TaskRace:
         past = self._ground.state.race(incoming.name) if incoming.name in self._ground.state.rounds else ()
@@ -132,9 +166,10 @@ class _Pass:
 
     def _see(self, batch: Batch) -> None:
         for part in batch.parts:
-            if part.task not in self._races:
-                self._races[part.task] = self._begin(self._incoming[part.task])
-            self._races[part.task].see(part, batch.number)
+            incoming = self._known(part.task)
+            if incoming.name not in self._races:
+                self._races[incoming.name] = self._begin(incoming)
+            self._races[incoming.name].see(part, batch.number)
 
     def _begin(self, incoming: Incoming) -> TaskRace:
         ground, count = self._ground, incoming.num_examples or 0
@@ -150,11 +185,12 @@ class _Pass:
                 incoming.config.private,
             )
             ground.commit(Arrived(incoming.name, data, tuple(incoming.classes)))
+        place = self._place(incoming.name)
         ground.progress(
             tell.TaskStarted(
                 incoming.name,
-                self._places[incoming.name],
-                len(self._places),
+                place.number,
+                place.num_turns,
                 count,
                 0,
                 len(incoming.classes),
@@ -163,13 +199,30 @@ class _Pass:
         )
         return self._race(incoming).begin()
 
-    def _round(self, batches: int, over: set[str], stopped: bool) -> None:
-        """Commits where every race is, and archives the routes of tasks that are over."""
+    def _round(
+        self, batches: int, over: set[str], stopped: bool, detector: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Commits where every race is, and archives the routes of tasks that are over.
+
+        Args:
+            batches: Read so far.
+            over: Tasks that give no further examples.
+            stopped: Whether the clock says so.
+            detector: What was known of boundaries then; what is known now when ``None``.
+        """
         ground = self._ground
-        before = set().union(*(ground.state.race(name)[-1].components for name in ground.state.rounds))
+        if self._finder is not None and detector is None:
+            detector = self._finder.tensors()
+        former = ground.state.position.detector
+        before = {former} if former else set[str]()
+        for name in ground.state.rounds:
+            before |= ground.state.race(name)[-1].components
         races = [race.standings(name in over) for name, race in self._races.items()]
         number = ground.state.position.rounds
-        ground.commit(Round(number, batches, tuple(races), stopped))
+        known = (
+            None if detector is None else ground.store.write(detector, {"kind": "state", "of": "detector"})
+        )
+        ground.commit(Round(number, batches, tuple(races), stopped, known))
         seconds = time.monotonic() - self._begun
         append_timing(ground.folder.timings, round=number, batches=batches, seconds=round(seconds, 3))
         written = {digest for race in races for one in race.evaluations for digest in one.trained.values()}
@@ -198,8 +251,8 @@ class _Pass:
         population = Population(tuple(staying))
         keep = ground.space_of(name).objective.keep_front
         front = told_front(population, ground.root_of(name).layout, keep)
-        share = race.right / race.examples
-        answer = replace(found_route(ground, best), front=front, prequential=share)
+        streamed = Streamed(race.right / race.examples, race.origins)
+        answer = replace(found_route(ground, best), front=front, streamed=streamed)
         ground.commit(Found(name, 1, answer))
         self._tell_done(name, time.monotonic() - self._begun, skipped=False)
 
@@ -219,7 +272,12 @@ class _Pass:
         )
 
     def _tell_done(self, name: str, seconds: float, skipped: bool) -> None:
-        tell_done(self._ground, Place(self._places[name], len(self._places)), name, seconds, skipped=skipped)
+        tell_done(self._ground, self._place(name), name, seconds, skipped=skipped)
+
+    def _place(self, name: str) -> Place:
+        """Where in the stream a task is; of those that are found, among those found so far."""
+        known = list(self._ground.state.tasks) if self._finds else list(self._incoming)
+        return Place(known.index(name), len(known))
 
 
 def _states(race: Standings) -> Sequence[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -61,6 +63,7 @@ class TaskRace:
             self._tried |= {one.candidate.id: one for one in standings.evaluations}
         last = self._past[-1] if self._past else None
         self.examples, self.right = (last.examples, last.right) if last else (0, 0)
+        self._origins: Counter[str] = Counter(last.origins if last else {})
         self._arena: Arena = (
             former._arena
             if former
@@ -125,6 +128,7 @@ class TaskRace:
         found = self._all.see(part, number)
         right = dict(zip(self._candidates, found, strict=True))
         self.examples += len(part.labels)
+        self._origins[part.task] += len(part.labels)
         self.right += int(right[self.leader].sum())
         self._race.see(part.labels, right)
         self.leader = self._race.leader(self._scores())
@@ -145,18 +149,20 @@ class TaskRace:
             members[name].leave()
         pool = self._arena.pool
         sums = pool.checkpoint(forget=not self._replayable) if pool.nodes and not over else {}
-        evaluations, states = [], {}
-        for name, one in members.items():
-            trained: dict[str, str] = {}
-            if name in staying:
-                trained, states[str(name)] = one.written(over)
-            evaluations.append(self._evaluation(name, one, trained, name in staying))
+        written = {name: members[name].written(over) for name in staying}
+        if over:  # a solved head lacks what it was learned from too few examples of
+            self.leader = self._race.leader(self._scores(staying))
+        evaluations = [
+            self._evaluation(one, written[name][0] if name in written else {}, name in written)
+            for name, one in members.items()
+        ]
         self._tried |= {one.candidate.id: one for one in evaluations}
         tallies = tuple(self._race.tallies[name] for name in staying)
         duels = tuple(duel for duel in self._race.duels if duel.first in staying and duel.second in staying)
         return Standings(
             task=self.incoming.name,
             examples=self.examples,
+            origins=dict(self._origins),
             right=self.right,
             leader=self.leader,
             evaluations=tuple(evaluations),
@@ -164,7 +170,7 @@ class TaskRace:
             duels=duels,
             left=left,
             born=() if over else self._children(len(staying)),
-            states=states,
+            states={str(name): state for name, (_, state) in written.items()},
             sums=self._arena.write(sums, {"kind": "state", "of": "sums"}) if sums else None,
             over=over,
         )
@@ -192,9 +198,9 @@ class TaskRace:
         made = algorithms.get(self._space.algorithm)(world, population, self.num_rounds + 1)
         return tuple(one for one in made if world.legal(one.genome))[:free]
 
-    def _evaluation(self, name: OfTurn, one: Contestant, trained: dict[str, str], stays: bool) -> Evaluation:
-        before = self._tried.get(name)
-        quality, cost = self._race.tallies[name].quality(self.incoming.metric), self._costs[name]
+    def _evaluation(self, one: Contestant, trained: Mapping[str, str], stays: bool) -> Evaluation:
+        name = one.candidate.id
+        before, quality = self._tried.get(name), self._quality(name)
         return Evaluation(
             candidate=self._candidates[name],
             status=failed(one.failed) if one.failed else OK,
@@ -202,16 +208,24 @@ class TaskRace:
             score=self._scores()[name],
             curve=(*(before.curve if before else ()), quality),
             trained=trained,
-            cost=cost,
+            cost=self._costs[name],
             admitted=stays and not one.failed,
             notes=Notes(temperature=one.temperatures.best),
         )
 
-    def _scores(self) -> dict[OfTurn, float]:
+    def _quality(self, name: OfTurn) -> float:
+        """On recent examples; what is written of a candidate at the end may know fewer classes."""
+        never = next(one.never for one in self._all.members if one.candidate.id == name)
+        return self._race.quality(name, self.incoming.metric, never)
+
+    def _scores(self, among: Collection[OfTurn] | None = None) -> dict[OfTurn, float]:
+        """Of everybody; who is not among those asked for has none."""
         root, objective = self._pricing.root(), self._space.objective
         return {
-            name: fitness(tally.quality(self.incoming.metric), self._costs[name], root, objective)
-            for name, tally in self._race.tallies.items()
+            name: fitness(self._quality(name), self._costs[name], root, objective)
+            if among is None or name in among
+            else -math.inf
+            for name in self._race.tallies
         }
 
     def _each(

@@ -53,6 +53,11 @@ class Way(Protocol):
         """The modules that answer and may be written: what is trained, or its averaged copy."""
         ...
 
+    @property
+    def never(self) -> tuple[int, ...]:
+        """See :attr:`Contestant.never`."""
+        ...
+
     def leave(self) -> None:
         """Lets go of what it shares."""
         ...

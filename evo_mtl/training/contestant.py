@@ -141,6 +141,11 @@ class Contestant:
         """Whether its head is solved from sums."""
         return not self.candidate.genome.head.trained
 
+    @property
+    def never(self) -> tuple[int, ...]:
+        """Classes that its head, as it was written at the end, never answers: there were too few examples of them."""
+        return self._way.never
+
     def leave(self) -> None:
         """It races no more: sums that nobody else reads are let go."""
         self._way.leave()

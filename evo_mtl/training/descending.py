@@ -68,6 +68,10 @@ class Descending:
     def settled(self, over: bool) -> Mapping[str, nn.Module]:
         return self._averaged.own
 
+    @property
+    def never(self) -> tuple[int, ...]:
+        return ()
+
     def leave(self) -> None:
         pass
 

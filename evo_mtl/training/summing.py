@@ -18,7 +18,7 @@ class Summed:
 
     def __init__(self, candidate: Candidate, part: OpenPart, arena: Arena, state: State | None) -> None:
         route = part.route
-        self._part, self._pool = part, arena.pool
+        self._part, self._pool, self.never = part, arena.pool, tuple[int, ...]()
         nodes, widths = taps_of(route, candidate.genome, arena.layout)
         taps = route.nodes[route.nodes[-1].inputs[0]].inputs
         self._places = dict(zip(nodes, taps, strict=True))
@@ -38,6 +38,7 @@ class Summed:
         if not over:
             return {}
         self._solution.refresh(final=True)
+        self.never = self._solution.never
         return self._part.own
 
     def leave(self) -> None:

@@ -82,11 +82,29 @@ def test_of_equals_the_oldest_leads() -> None:
 
 
 def test_what_was_lost_long_ago_is_forgotten_in_the_next_segment() -> None:
-    duel = Duel(A, B)
+    duel, rules = Duel(A, B), RaceRules(age=64, window=16)
     for _ in range(4):
-        duel = duel.see(won=10, lost=0, examples=16, age=64)
-    assert duel == Duel(A, B, 0, 64, 40, 0)
-    assert duel.see(won=0, lost=3, examples=16, age=64) == Duel(A, B, 1, 16, 0, 3)
+        duel = duel.see(won=10, lost=0, examples=16, rules=rules)
+    assert (duel.segment, duel.examples, duel.won, duel.lost) == (0, 64, 40, 0)
+    after = duel.see(won=0, lost=3, examples=16, rules=rules)
+    assert (after.segment, after.examples, after.won, after.lost) == (1, 16, 0, 3)
+    assert after.gain == pytest.approx(duel.gain / math.e - 3)
+
+
+def test_the_young_are_judged_on_what_the_old_have_seen_too() -> None:
+    """The stream becomes easier: who came late is no better for that."""
+    race = a_race((A,), age=1, window=1000)
+    labels = np.zeros(50, dtype=np.int64)
+    race.see(labels, {A: np.arange(50) < 10})
+    race = Race(race.rules, [race.tallies[A], Tally.new(B, 2)])
+    right = np.arange(50) < 45
+    race.see(labels, {A: right, B: right})
+    assert race.tallies[B].quality("accuracy") == pytest.approx(0.9)
+    assert race.quality(B, "accuracy") == pytest.approx(race.quality(A, "accuracy"))
+    race.see(labels, {A: right, B: np.ones(50, bool)})
+    assert race.quality(B, "accuracy") > race.quality(A, "accuracy") + 0.03
+    assert race.quality(B, "balanced_accuracy") == race.tallies[B].quality("balanced_accuracy")
+    assert race.quality(A, "accuracy", never=(0,)) == 0.0
 
 
 def test_later_segments_ask_for_more() -> None:

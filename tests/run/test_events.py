@@ -36,6 +36,7 @@ from evo_mtl.run.events import (
     Round,
     Standings,
     Stopped,
+    Streamed,
     Told,
     written,
 )
@@ -112,8 +113,9 @@ WAYS = st.builds(
 MEMBERS = st.lists(st.builds(Member, TOLD, st.one_of(st.none(), WAYS)), max_size=2).map(tuple)
 EARLY = st.one_of(st.none(), st.builds(EarlyEnd, COUNTS, SCORES))
 CORRECTED = st.one_of(st.none(), st.builds(Corrected, SHARES, SHARES, SHARES, COUNTS, NAMES))
-PREQUENTIAL = st.one_of(st.none(), SHARES)
-ANSWERS = st.builds(Answer, TOLD, WAYS, DIGESTS, CORRECTED, MEMBERS, EARLY, PREQUENTIAL)
+ORIGINS = st.dictionaries(NAMES, COUNTS, max_size=2)
+STREAMED = st.one_of(st.none(), st.builds(Streamed, SHARES, ORIGINS))
+ANSWERS = st.builds(Answer, TOLD, WAYS, DIGESTS, CORRECTED, MEMBERS, EARLY, STREAMED)
 PROOFS = st.builds(Proof, st.builds(OfTask, NAMES), SHARES, SHARES, COUNTS, COUNTS, COUNTS, SHARES)
 LOOKS = st.lists(looks(), max_size=2).map(tuple)
 TRIED = st.lists(tried(), max_size=2).map(tuple)
@@ -122,11 +124,14 @@ STANDINGS = st.builds(
     Standings,
     NAMES,
     COUNTS,
+    ORIGINS,
     COUNTS,
     TURNS,
     TRIED,
     st.lists(st.builds(Tally, TURNS, COUNTS, COUNTS, FADED, FADED), max_size=2).map(tuple),
-    st.lists(st.builds(Duel, TURNS, TURNS, COUNTS, COUNTS, COUNTS, COUNTS), max_size=2).map(tuple),
+    st.lists(st.builds(Duel, TURNS, TURNS, COUNTS, COUNTS, COUNTS, COUNTS, WORK, SCORES), max_size=2).map(
+        tuple
+    ),
     st.lists(TURNS, max_size=2).map(tuple),
     st.lists(st.sampled_from(KNOWN).map(lambda one: one.candidate), max_size=2).map(tuple),
     st.dictionaries(NAMES, DIGESTS, max_size=2),
@@ -164,7 +169,14 @@ EVENTS: dict[type, st.SearchStrategy[Any]] = {
         st.one_of(st.none(), ANSWERS),
     ),
     Stopped: st.builds(Stopped, NAMES, VISITS, COUNTS),
-    Round: st.builds(Round, COUNTS, COUNTS, st.lists(STANDINGS, max_size=2).map(tuple), st.booleans()),
+    Round: st.builds(
+        Round,
+        COUNTS,
+        COUNTS,
+        st.lists(STANDINGS, max_size=2).map(tuple),
+        st.booleans(),
+        st.one_of(st.none(), DIGESTS),
+    ),
     Lost: st.builds(Lost, COUNTS),
 }
 

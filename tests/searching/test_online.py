@@ -18,7 +18,7 @@ from evo_mtl.errors import ConfigError, InputError, RunError
 from evo_mtl.run import progress as tell
 from evo_mtl.run.events import Arrived, Found, Round, history
 from evo_mtl.run.folder import open_run
-from evo_mtl.testing.worlds import ONLINE_SPACE, living, write_space, write_stream
+from evo_mtl.testing.worlds import ONLINE_SPACE, coloured, living, write_space, write_stream
 
 ONLINE = "regime: online\nbatch_size: 8\nleast_aggregate: 4"
 
@@ -239,3 +239,54 @@ def test_a_dry_run_tells_what_a_race_would_cost(tmp_path: Path) -> None:
     assert [row["candidates"] for row in found["tasks"]] == [4, 4]
     assert all(row["images"] >= 4 * row["num_train"] for row in found["tasks"])
     assert not (tmp_path / "run").exists()
+
+
+def test_boundaries_that_are_not_told_are_found(tmp_path: Path) -> None:
+    """Two tasks of other colours: each gets an end of its own, and a killed run goes on the same."""
+    space = write_space(tmp_path, ONLINE_SPACE)
+    images, labels = coloured(200, 2, 0)
+    for name, pictures in (("dark", images // 4), ("light", 255 - images // 4)):
+        np.savez(
+            tmp_path / f"{name}.npz",
+            images=pictures[:160],
+            labels=labels[:160],
+            test_images=pictures[160:],
+            test_labels=labels[160:],
+        )
+    stream = online_stream(
+        tmp_path, ("dark", "light"), "regime: online\nbatch_size: 16\nleast_aggregate: 4\nboundaries: found"
+    )
+    run = tmp_path / "run"
+    evo_mtl.search(stream, space=str(space), run=run)
+    state = open_run(run)[2]
+    assert list(state.routes) == ["found-1", "found-2"]
+    origins = [dict(state.answer(name).streamed.origins) for name in state.routes]  # type: ignore[union-attr]
+    assert origins == [{"dark": 160}, {"light": 160}]
+    rows = evo_mtl.evaluate(run)["tasks"]
+    assert [(row["name"], row["answered_by"]) for row in rows] == [("dark", "found-1"), ("light", "found-2")]
+    assert [row["name"] for row in evo_mtl.evaluate(run, ["light"])["tasks"]] == ["light"]
+    with pytest.raises(InputError, match="dark"):
+        evo_mtl.evaluate(run, ["drak"])
+
+    heard = 0
+
+    def progress(event: tell.Event) -> None:
+        nonlocal heard
+        heard += 1
+        if heard in (4, 9):
+            raise KeyboardInterrupt
+
+    again = tmp_path / "again"
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            evo_mtl.search(stream, space=str(space), run=again, progress=progress)
+    evo_mtl.resume(again)
+    assert journal(again) == journal(run)
+
+
+def test_a_head_that_may_not_be_written_does_not_lead_at_the_end(tmp_path: Path) -> None:
+    """Fewer examples of every class than an aggregate has: a solved head would know none of them."""
+    space = write_space(tmp_path, ONLINE_SPACE)
+    stream = online_stream(tmp_path, ("aa",), "regime: online\nbatch_size: 8\nleast_aggregate: 40")
+    evo_mtl.search(stream, space=str(space), run=tmp_path / "run")
+    assert open_run(tmp_path / "run")[2].answer("aa").way.genome.head.kind == "linear"
