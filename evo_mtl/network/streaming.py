@@ -465,7 +465,12 @@ class MomentsPool:
         self._stretch = 0
         for one in self._solutions:
             one.solve_again()
-            one.refresh()
+            try:
+                one.refresh()
+            except (
+                CandidateError
+            ):  # it is that head's next refresh that says so, also where the sums were read
+                one.solve_again()
         return self._tensors()
 
     def load(self, tensors: Mapping[str, Tensor]) -> int:

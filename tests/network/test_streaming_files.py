@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from evo_mtl.errors import CandidateError
 from evo_mtl.network import streaming
-from evo_mtl.network.kinds.kind import head_kind, new
+from evo_mtl.network.kinds.kind import Streaming, head_kind, new
+from evo_mtl.network.moments import Sums
 from evo_mtl.network.streaming import MomentsPool, Solution
 from evo_mtl.testing.contracts.kinds import a_genome_with
 
@@ -233,3 +235,20 @@ def test_sums_are_read_for_the_heads_that_they_were_written_for() -> None:
     joined(other, "ridge", "b")
     with pytest.raises(ValueError, match="for a head that reads"):
         other.load(written)
+
+
+def test_a_head_that_cannot_be_solved_does_not_keep_the_sums_from_being_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unsolvable(sums: Sums, strength: float) -> tuple[Tensor, Tensor]:
+        raise CandidateError("no head can be solved")
+
+    pool = MomentsPool(CLASSES, LEAST)
+    solution, other = joined(pool, "ridge", "a"), joined(pool, "slda", "a")
+    pool.add({"a": torch.randn(60, 6)}, torch.arange(60) % CLASSES)
+    monkeypatch.setattr(solution, "_streaming", Streaming(unsolvable, (10.0,)))
+    monkeypatch.setattr(solution, "strength", 10.0)
+    assert bool((pool.checkpoint()["shared/0/counts"] == 10).all())
+    assert other.head.linear.weight.any()
+    with pytest.raises(CandidateError, match="no head can be solved"):
+        solution.refresh()
