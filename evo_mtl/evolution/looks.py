@@ -20,7 +20,7 @@ from pydantic import Field
 from evo_mtl.evolution.candidate import Candidate, OfTask, OfTurn
 from evo_mtl.evolution.descriptors import distances
 from evo_mtl.evolution.population import Founder
-from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene
+from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene, frozen
 from evo_mtl.genome.hyperparameters import LARGEST_IMAGE
 from evo_mtl.genome.space import SearchSpace
 from evo_mtl.genome.trunk_facts import TrunkFacts
@@ -157,7 +157,7 @@ def _line(stages: tuple[StageGene, ...], space: SearchSpace, facts: TrunkFacts) 
     return Genome(
         root=facts.root,
         boundary=depth,
-        stages=tuple(replace(gene, open=False) for gene in stages),
+        stages=frozen(stages),
         adapters=(),
         taps=tuple(TapGene(i) for i in places),
         head=HeadGene("ridge"),

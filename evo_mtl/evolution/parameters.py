@@ -5,6 +5,7 @@ rate, a short route no tap on a late stage. What has no effect is left out, and 
 
 * ``head`` ``depth`` ``boundary`` - kind of head, number of stages, where the open part begins
 * ``tap 4 x2`` - whether the head reads stage 4 pooled to 2 x 2; ``tap end x2`` of the last stage
+* ``own_from`` - where the part begins that no other task trains; open stages below it follow
 * ``open 7`` - whether stage 7 is an own copy, where single stages may be cloned
 * ``adapter 7`` - whether an adapter stands behind stage 7, or which, where the space has several kinds
 * the hyperparameters, by their names
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable
 
 from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene, Value, solved_reads
 from evo_mtl.genome.hyperparameters import same_value
-from evo_mtl.genome.mutation import clone_final_norm, new_adapter
+from evo_mtl.genome.mutation import clone_final_norm, new_adapter, with_own_from
 from evo_mtl.genome.space import SearchSpace
 from evo_mtl.genome.trunk_facts import TrunkFacts
 
@@ -52,9 +53,12 @@ def genome_of(pick: Pick, space: SearchSpace, facts: TrunkFacts) -> Genome:
     boundary = depth
     opened: list[int] = []
     adapters: dict[int, Value] = {}
+    own_from = 0
     if head.trained:
         boundary = _boundary(choose, space, depth)
         behind = range(boundary, depth)
+        if space.stages.own_from:
+            own_from = int(choose("own_from", tuple(sorted(space.stages.own_from))))
         opened = chosen((f"open {i}", i) for i in behind) if space.stages.clone else list(behind)
         places = _adapters(space, facts, boundary, depth)
         adapters = {i: choose(f"adapter {i}", _adapter_choices(space)) for i in places}
@@ -76,7 +80,7 @@ def genome_of(pick: Pick, space: SearchSpace, facts: TrunkFacts) -> Genome:
     )
     if head.trained and space.stages.final_norm == "forced":
         genome = clone_final_norm(genome, facts)
-    return genome
+    return with_own_from(genome, own_from, facts)
 
 
 def choices(space: SearchSpace, facts: TrunkFacts) -> dict[str, tuple[Value, ...]]:
@@ -85,6 +89,7 @@ def choices(space: SearchSpace, facts: TrunkFacts) -> dict[str, tuple[Value, ...
         "head": space.heads,
         "depth": _depths(space, facts),
         "boundary": tuple(sorted(space.stages.boundaries)),
+        "own_from": tuple(sorted(space.stages.own_from)),
     }
     most = max(_depths(space, facts))
     for stage in _inner(space, facts, most):
@@ -112,6 +117,7 @@ def parameters_of(genome: Genome, space: SearchSpace, facts: TrunkFacts) -> dict
     if genome.head.trained:
         if boundary is not None:
             found["boundary"] = boundary
+        found["own_from"] = genome.own_from
         behind = genome.boundary if boundary is None else boundary
         found |= {f"open {i}": genome.stages[i].open for i in range(behind, genome.depth)}
         one_kind = len(space.adapters.kinds) == 1
@@ -128,8 +134,9 @@ def parameters_of(genome: Genome, space: SearchSpace, facts: TrunkFacts) -> dict
 
 def on_root_trunk(genome: Genome, facts: TrunkFacts) -> bool:
     """Whether all weights but new ones are the root trunk's, so that :func:`genome_of` may make it."""
+    roots = [(facts.components[i], facts.newest[i]) for i in range(genome.depth)]
     return (
-        tuple(gene.component for gene in genome.stages) == facts.components[: genome.depth]
+        all(gene.component == both[gene.follows] for gene, both in zip(genome.stages, roots, strict=True))
         and all(gene.component is None for gene in genome.adapters)
         and genome.head.component is None
         and not genome.paths

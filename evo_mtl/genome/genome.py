@@ -1,13 +1,14 @@
 """What is inherited and mutated: a frozen description of one route before it is trained.
 
 A genome names weights by the digest of the component they start from; it holds no tensors. A *stage*
-is a slot in depth of the trunk, counted from 0. A stage that is *open* is the task's own copy and may
-be trained; the others are shared and frozen.
+is a slot in depth of the trunk, counted from 0. A stage that is *open* may be trained; the others are
+shared and frozen. What is trained is the task's own copy, pinned for ever, or *follows* the line of versions
+that all tasks which follow train one after another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
@@ -28,10 +29,18 @@ Named = Annotated[
 
 @dataclass(frozen=True)
 class StageGene:
-    """One stage: the component its weights start from, and whether the task owns a copy."""
+    """One stage.
+
+    Attributes:
+        component: The weights that it starts from; where it follows, the newest version of its line.
+        open: Whether it may be trained.
+        follows: Whether what is trained is the line's next version, which every follower answers with from then
+            on, instead of a copy of the task's own.
+    """
 
     component: Digest
     open: bool = False
+    follows: bool = False
 
 
 @dataclass(frozen=True, order=True)
@@ -168,6 +177,11 @@ class Genome:
         places += [gene.stage for gene in self.adapters if gene.open]
         return min(places, default=self.depth)
 
+    @property
+    def own_from(self) -> int:
+        """Where the part begins that no other task trains; the boundary where nothing follows."""
+        return max((i + 1 for i, gene in enumerate(self.stages) if gene.follows), default=self.boundary)
+
     def digest(self) -> str:
         """Name of the content: equal genomes, equal digests, in any process."""
         return digest(canonical_json(plain(self)))
@@ -233,6 +247,8 @@ def essence(genome: Genome) -> str:
     content["hyperparameters"] = {name: genome.get(name, 0) for name in solved_reads(genome.head)}
     for gene in (*content["stages"], *content["adapters"]):
         gene["open"] = False
+    for gene in content["stages"]:
+        gene["follows"] = False
     return digest(canonical_json({**content, "head": genome.head.kind}))
 
 
@@ -244,6 +260,10 @@ def illegality(genome: Genome) -> str | None:
         return f"boundary {genome.boundary} lies outside 0 … {genome.depth}"
     if any(gene.open for gene in genome.stages[: genome.boundary]):
         return "a stage below the boundary is open"
+    if any(gene.follows and not gene.open for gene in genome.stages):
+        return "a stage that is frozen follows"
+    if any(gene.open and not gene.follows for gene in genome.stages[: genome.own_from]):
+        return "a stage follows above one of the task's own"
     places = [gene.stage for gene in genome.adapters]
     if places != sorted(set(places)) or any(not 0 <= place < genome.depth for place in places):
         return "adapters must be sorted, one a stage, inside the route"
@@ -275,16 +295,22 @@ def _illegality_of_paths(genome: Genome) -> str | None:
     return None
 
 
+def frozen(stages: Iterable[StageGene]) -> tuple[StageGene, ...]:
+    """Stages as they are, none of them open."""
+    return tuple(StageGene(gene.component) for gene in stages)
+
+
 def as_founder(genome: Genome) -> Genome:
     """A route of another task as a starting point: everything shared and frozen, the head new.
 
     Gesmundo 2022: a component that another retained route uses is never trainable, and a head is
-    inherited only inside a task. Of a route with several paths it is the main one.
+    inherited only inside a task. Of a route with several paths it is the main one. What follows there is
+    frozen here, at the version with which that route was archived.
     """
     return replace(
         genome,
         boundary=genome.depth,
-        stages=tuple(replace(gene, open=False) for gene in genome.stages),
+        stages=frozen(genome.stages),
         adapters=tuple(replace(gene, open=False) for gene in genome.adapters),
         head=HeadGene(genome.head.of_main),
         paths=(),
@@ -294,12 +320,14 @@ def as_founder(genome: Genome) -> Genome:
 def locked(genome: Genome, components: Collection[str]) -> Genome:
     """A task's own route as a parent again: what it now shares with other retained routes is frozen.
 
-    Gesmundo 2022: a component is trainable only while no retained route of another task uses it.
+    Gesmundo 2022: a component is trainable only while no retained route of another task uses it. What follows is
+    trained on by all who follow, and goes on following.
     """
     return replace(
         genome,
         stages=tuple(
-            replace(gene, open=gene.open and gene.component not in components) for gene in genome.stages
+            gene if gene.follows or gene.component not in components else StageGene(gene.component)
+            for gene in genome.stages
         ),
         adapters=tuple(
             replace(gene, open=gene.open and gene.component not in components) for gene in genome.adapters

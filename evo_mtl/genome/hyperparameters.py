@@ -31,6 +31,7 @@ KNOWN_HYPERPARAMETERS: dict[str, Value] = {
     "mutation_probability": 0.2,
     "optimizer": "sgd",
     "learning_rate": 0.01,
+    "common_learning_rate": 1e-5,
     "schedule": "cosine",
     "warmup_share": 0.05,
     "momentum": 0.9,

@@ -113,6 +113,27 @@ def lower_boundary(genome: Genome, space: SearchSpace) -> Genome:
     return replace(genome, boundary=max(below, default=genome.boundary))
 
 
+def with_own_from(genome: Genome, own_from: int, facts: TrunkFacts) -> Genome:
+    """The task's own part begins at a stage: what is open below it follows, and nothing else does.
+
+    A stage that follows from now on starts from the newest version of its line; one that ceases to goes on as a copy
+    from the version that it has.
+    """
+    stages = []
+    for i, gene in enumerate(genome.stages):
+        follows = gene.open and i < own_from
+        if follows and not gene.follows:
+            gene = replace(gene, component=facts.newest[i])
+        stages.append(replace(gene, follows=follows))
+    return replace(genome, stages=tuple(stages))
+
+
+def move_own_from(genome: Genome, space: SearchSpace, rng: np.random.Generator) -> int:
+    """One step in the space's list of places where the own part may begin."""
+    listed = OrderedList(values=space.stages.own_from, default=space.stages.own_from[0])
+    return int(step(listed, genome.own_from, rng))
+
+
 def clone_stages(genome: Genome, decide: Decide) -> Genome:
     """Each frozen stage from the boundary on becomes an own, trainable copy if that is decided."""
     stages = list(genome.stages)
@@ -208,6 +229,9 @@ def _mutate_parts(
         child = step_depth(child, space, facts, rng)
     if not child.head.trained:
         return replace(child, head=HeadGene(child.head.kind))  # solved anew, never inherited
+    own_from = child.own_from
+    if space.stages.own_from and decide("own_from"):
+        own_from = move_own_from(child, space, rng)
     if decide("boundary"):
         child = move_boundary(child, space, facts, rng)
     if space.adapters.insert:
@@ -216,4 +240,4 @@ def _mutate_parts(
         child = clone_stages(lower_boundary(child, space), decide)
     if space.stages.final_norm == "forced":
         child = clone_final_norm(child, facts)
-    return child
+    return with_own_from(child, own_from, facts) if space.stages.own_from else child

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from evo_mtl.genome.genome import SOLVED_READS, Genome, HeadGene, PathGene, Value, path_of
+from evo_mtl.genome.genome import SOLVED_READS, Genome, HeadGene, PathGene, Value, frozen, path_of
 from evo_mtl.genome.kinds import KINDS, listed_kinds
 
 
@@ -56,7 +56,7 @@ def with_paths(genome: Genome, others: Iterable[PathGene], most: int) -> Genome 
     return replace(
         genome,
         boundary=genome.depth,
-        stages=tuple(replace(gene, open=False) for gene in genome.stages),
+        stages=frozen(genome.stages),
         adapters=main.adapters,
         head=HeadGene("multipath", genome.head.component, genome.head.kind),
         paths=tuple(chosen),

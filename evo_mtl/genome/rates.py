@@ -1,7 +1,7 @@
 """How likely each mutation is: one inherited probability for all, or one learned for each.
 
 A mutation asks ``decide(name)``, with a name such as ``"step:learning_rate"``, ``"clone:3"``, ``"insert:5"``,
-``"head"``, ``"taps"``, ``"depth"``, ``"boundary"`` or ``"path"``.
+``"head"``, ``"taps"``, ``"depth"``, ``"boundary"``, ``"own_from"`` or ``"path"``.
 """
 
 from __future__ import annotations

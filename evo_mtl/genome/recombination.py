@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from evo_mtl.genome.genome import Genome, HeadGene
+from evo_mtl.genome.genome import Genome, HeadGene, StageGene
 from evo_mtl.genome.mutation import legal_taps
 from evo_mtl.genome.space import SearchSpace
 from evo_mtl.genome.trunk_facts import TrunkFacts
@@ -27,7 +27,8 @@ def recombine(
     Stages, adapters and taps below a cut, which is drawn evenly, are those of ``below``; from the cut on,
     depth included, those of ``above``. Each hyperparameter and learned probability comes from either
     evenly. What is open in a parent is open in the child; where a space opens whole runs of stages, all from
-    the boundary on are. The head is new, since it reads features that no parent's head has seen.
+    the boundary on are. What follows in a parent follows in the child, but for stages above one of the task's own,
+    which become its own, too. The head is new, since it reads features that no parent's head has seen.
 
     Args:
         below, above: Members of one task as they are after training, or one of them another task's route,
@@ -53,13 +54,20 @@ def recombine(
     return replace(
         child,
         boundary=boundary,
-        stages=stages,
+        stages=_own_above_own(stages),
         taps=(*lower, *(tap for tap in above.taps if tap.stage >= cut)),
         head=HeadGene(above.head.of_main),
         hyperparameters=tuple(sorted(values.items())),
         rates=_rates(below, above, rng),
         paths=(),
     )
+
+
+def _own_above_own(stages: tuple[StageGene, ...]) -> tuple[StageGene, ...]:
+    """Stages of which none follows above one that is the task's own."""
+    own = [i for i, gene in enumerate(stages) if gene.open and not gene.follows]
+    first = min(own, default=len(stages))
+    return (*stages[:first], *(replace(gene, follows=False) for gene in stages[first:]))
 
 
 def _line(below: Genome, above: Genome, cut: int) -> Genome:

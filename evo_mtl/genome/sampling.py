@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from evo_mtl.genome.genome import Genome, HeadGene, StageGene, TapGene
-from evo_mtl.genome.mutation import clone_final_norm, insert_adapters, legal_taps
+from evo_mtl.genome.mutation import clone_final_norm, insert_adapters, legal_taps, with_own_from
 from evo_mtl.genome.rates import evenly
 from evo_mtl.genome.sections import SeedCandidate
 from evo_mtl.genome.space import SearchSpace
@@ -22,7 +22,7 @@ def seed_genome(seed: SeedCandidate, space: SearchSpace, facts: TrunkFacts) -> G
     """
     depth = min(seed.depth or facts.num_stages, facts.num_stages)
     open_from = depth if seed.open_from is None else min(seed.open_from, depth)
-    return Genome(
+    genome = Genome(
         root=facts.root,
         boundary=open_from,
         stages=tuple(
@@ -33,17 +33,18 @@ def seed_genome(seed: SeedCandidate, space: SearchSpace, facts: TrunkFacts) -> G
         head=HeadGene(seed.head),
         hyperparameters=tuple(sorted({**space.defaults(), **seed.values}.items())),
     )
+    return genome if seed.own_from is None else with_own_from(genome, seed.own_from, facts)
 
 
 def on_line(genome: Genome, line: Genome) -> Genome:
     """A seed's genome on another task's line of stages instead of the root trunk's.
 
     Stages that the line has start from the line's components, and its adapters below the seed's boundary
-    come along, frozen; what the seed opens stays open.
+    come along, frozen; what the seed opens stays open, and what follows stays on the line that it follows.
     """
     shared = min(genome.depth, line.depth)
     stages = tuple(
-        replace(gene, component=line.stages[i].component) if i < shared else gene
+        replace(gene, component=line.stages[i].component) if i < shared and not gene.follows else gene
         for i, gene in enumerate(genome.stages)
     )
     adapters = tuple(replace(gene, open=False) for gene in line.adapters if gene.stage < genome.boundary - 1)
@@ -99,4 +100,7 @@ def random_genome(space: SearchSpace, facts: TrunkFacts, rng: np.random.Generato
         genome = insert_adapters(genome, space, facts, evenly(rng.random(), rng), rng)
     if space.stages.final_norm == "forced":
         genome = clone_final_norm(genome, facts)
+    if space.stages.own_from:
+        places = space.stages.own_from
+        genome = with_own_from(genome, int(places[rng.integers(len(places))]), facts)
     return genome

@@ -29,6 +29,7 @@ MEANINGS = {
     "mutation_probability": "probability of each mutation where mutation.rates is shared; inherited and mutated itself",
     "optimizer": "gradient descent with momentum, or AdamW",
     "learning_rate": "its peak",
+    "common_learning_rate": "the same of stages that follow, which all tasks train",
     "schedule": "of the learning rate after the warm-up: constant, or half a cosine down to 0",
     "warmup_share": "share of the steps in which the learning rate rises from 0",
     "momentum": "of sgd; the first beta of adamw",

@@ -68,6 +68,12 @@ class StageRules(Section):
         description="legal boundaries (stages below one are frozen and shared); empty: no stage is opened",
     )
     depths: tuple[int, ...] = Field((), description="legal numbers of stages; empty: the whole trunk")
+    own_from: tuple[int, ...] = Field(
+        (),
+        description="where a task's own part may begin: open stages below it follow, that is, they go on from where "
+        "the last task that followed left them, and all such tasks answer with them from then on; empty: nothing "
+        "follows, and no task changes another one's answers",
+    )
     clone: bool = Field(
         True,
         description="true: each stage above the boundary is cloned and opened by a mutation of its own; "
@@ -79,7 +85,11 @@ class StageRules(Section):
 
     @model_validator(mode="after")
     def _places_do_not_repeat(self) -> Self:
-        for what, places in (("boundaries", self.boundaries), ("depths", self.depths)):
+        for what, places in (
+            ("boundaries", self.boundaries),
+            ("depths", self.depths),
+            ("own_from", self.own_from),
+        ):
             if len(set(places)) < len(places):
                 raise ValueError(f"{what}: {list(places)} repeat")
         return self
@@ -285,6 +295,9 @@ class SeedCandidate(Section):
     name: str = Field(description="what show calls it")
     depth: int | None = Field(None, ge=1, description="number of stages; the whole trunk if left out")
     open_from: int | None = Field(None, ge=0, description="stages from here on are open; none if left out")
+    own_from: int | None = Field(
+        None, ge=0, description="stages from open_from up to here follow; none if left out"
+    )
     taps: Literal["last", "groups"] = Field(
         "last", description="what the head reads: the last stage, or the ends of the groups"
     )

@@ -82,6 +82,14 @@ class SearchSpace(Section):
                 raise ValueError(f"seeds: {seed.name}: follow: image_size: trunk.input is {self.trunk.input}")
             if seed.follow and self.looks is None:
                 raise ValueError(f"seeds: {seed.name}: follow: the space has no looks to follow")
+            if seed.own_from is not None and seed.own_from not in self.stages.own_from:
+                raise ValueError(
+                    f"seeds: {seed.name}: own_from: {seed.own_from} is not among stages: own_from"
+                )
+        if self.stages.own_from and self.objective.keep_front:
+            raise ValueError(
+                "objective: keep_front: where stages follow, none but the route itself can be chosen"
+            )
         if self.parents.order == "predicted" and not (self.looks and self.looks.parents):
             raise ValueError("parents: order: predicted: the space looks at no routes (looks: {parents: …})")
         return self
@@ -161,6 +169,7 @@ def check_against_trunk(space: SearchSpace, facts: TrunkFacts, place: object) ->
     for what, least, numbers in (
         ("stages.boundaries", 0, space.stages.boundaries),
         ("stages.depths", 1, space.stages.depths),
+        ("stages.own_from", 0, space.stages.own_from),
         ("seeds.depth", 1, [s.depth for s in space.seeds if s.depth]),
         ("seeds.open_from", 0, [s.open_from for s in space.seeds if s.open_from]),
     ):

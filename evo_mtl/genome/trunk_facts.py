@@ -12,6 +12,7 @@ class TrunkFacts:
     Attributes:
         root: Its digest, by which genomes name it.
         components: Digest of each stage of the root, in depth order.
+        newest: What a stage that follows starts from: the newest version of its line, the root's where there is none.
         group_ends: Stages that end a group.
         final_norm: Stage that holds the last norm.
         parameters: Parameters of each stage.
@@ -20,6 +21,7 @@ class TrunkFacts:
 
     root: str
     components: tuple[str, ...]
+    newest: tuple[str, ...]
     group_ends: tuple[int, ...]
     final_norm: int
     parameters: tuple[int, ...]

@@ -136,6 +136,7 @@ def _facts(root: str, layout: TrunkLayout, components: Sequence[str]) -> TrunkFa
     return TrunkFacts(
         root=root,
         components=tuple(components),
+        newest=tuple(components),
         group_ends=layout.group_ends,
         final_norm=layout.final_norm,
         parameters=stage_parameters(layout.name, layout.cut),

@@ -58,6 +58,7 @@ def trunk_facts(num_stages: int = 8) -> TrunkFacts:
     return TrunkFacts(
         root=digest(b"root"),
         components=tuple(digest(f"stage {i}".encode()) for i in range(num_stages)),
+        newest=tuple(digest(f"version of {i}".encode()) for i in range(num_stages)),
         group_ends=(0, 1, 3, num_stages - 1),
         final_norm=num_stages - 1,
         parameters=tuple(10 * (i + 1) for i in range(num_stages)),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate
-from evo_mtl.genome.genome import HeadGene
+from evo_mtl.genome.genome import HeadGene, frozen
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.kinds.kind import head_kind, new
 from evo_mtl.network.specs import open_specs
@@ -150,18 +150,18 @@ def begins_solved(candidate: Candidate, head: nn.Module, arena: Arena) -> bool:
     begin = head_kind(genome.head.kind).begin_solved
     if begin is None or genome["head_start"] != "ridge":
         return False
-    frozen = replace(
+    unopened = replace(
         genome,
-        stages=tuple(replace(gene, open=False) for gene in genome.stages),
+        stages=frozen(genome.stages),
         adapters=tuple(replace(gene, open=False) for gene in genome.adapters if gene.component is not None),
         head=HeadGene("ridge"),
     )
-    nodes, widths = taps_of(assemble(frozen, arena.layout), frozen, arena.layout)
+    nodes, widths = taps_of(assemble(unopened, arena.layout), unopened, arena.layout)
     if not arena.pool.covers(nodes):
         return False
-    spec = open_specs(frozen, arena.layout, arena.num_classes)["head"]
+    spec = open_specs(unopened, arena.layout, arena.num_classes)["head"]
     ridge = new(spec, torch.Generator())
-    solution = arena.pool.join(ridge, frozen, nodes, widths)
+    solution = arena.pool.join(ridge, unopened, nodes, widths)
     solution.refresh(final=True)
     arena.pool.leave(solution)
     begin(head, ridge)

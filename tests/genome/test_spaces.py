@@ -48,6 +48,8 @@ def test_every_shipped_file_fits_its_trunk_and_breeds_legal_genomes(
     space = read_space(str(path))
     assert space.name == path.stem
     assert space.algorithm in algorithms
+    if space.trunk.weights == "timm":  # which are somewhere else
+        space = space.model_copy(update={"trunk": space.trunk.model_copy(update={"weights": "random"})})
     root = check_root(space)
     layout, facts = root.layout, root.facts
     assert layout.name.startswith(space.trunk.name)  # of vectors the width comes behind

@@ -124,7 +124,7 @@ def test_every_key_that_is_dropped_is_missed_by_line_and_name(run: Path) -> None
     for index in {line["kind"]: i for i, line in enumerate(lines)}.values():
         keys = [key for key in places(lines[index]) if isinstance(key[-1], str) and key[0] not in ENVELOPE]
         for key in rng.sample(keys, min(len(keys), 12)):
-            mapping = key[-2:-1] in (("trained",), ("hyperparameters",), ("rates",))
+            mapping = key[-2:-1] in (("trained",), ("hyperparameters",), ("rates",), ("settings",))
             said = refused(run, [*lines[:index], changed(lines[index], key, drop), *lines[index + 1 :]])
             if not mapping:  # there some keys may be absent
                 assert said is not None, key
