@@ -161,8 +161,7 @@ class _Pass:
 
     def _race(self, incoming: Incoming) -> TaskRace:
         past = self._ground.state.race(incoming.name) if incoming.name in self._ground.state.rounds else ()
-        replayable = self._experience.replayable
-        return TaskRace(self._ground, incoming, past, replayable, self._options.workers)
+        return TaskRace(self._ground, incoming, past, self._options.workers)
 
     def _see(self, batch: Batch) -> None:
         for part in batch.parts:

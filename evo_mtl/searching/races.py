@@ -30,13 +30,13 @@ class TaskRace:
     """A race over the examples of one task, as it is at the beginning of a round.
 
     What descends goes on from what the last standings name, whether the search was killed or not; sums, which are large,
-    are read again only where it was, and are then shown once more the batches of which not all was written.
+    are read again only where it was, and are then shown once more the batches of which not all was written (from a source
+    that cannot go back what these told by class is lost).
 
     Args:
         ground: The run; the task has arrived.
         incoming: The task.
         past: Its standings after each round so far.
-        replayable: Whether the stream can be read again.
         threads: Contestants that learn side by side; it changes nothing that comes of it.
         former: The race of the round before, where it was not killed.
     """
@@ -46,12 +46,11 @@ class TaskRace:
         ground: Ground,
         incoming: Incoming,
         past: Sequence[Standings] = (),
-        replayable: bool = True,
         threads: int = 1,
         former: TaskRace | None = None,
     ) -> None:
         self._ground, self.incoming, self._past = ground, incoming, tuple(past)
-        self._replayable, self._threads = replayable, threads
+        self._threads = threads
         name, num_classes = incoming.name, len(incoming.classes)
         self._space, root = ground.space_of(name), ground.root_of(name)
         self._pricing = ground.pricing_online(incoming)
@@ -148,7 +147,7 @@ class TaskRace:
         for name in left:
             members[name].leave()
         pool = self._arena.pool
-        sums = pool.checkpoint(forget=not self._replayable) if pool.nodes and not over else {}
+        sums = pool.checkpoint(forget=False) if pool.nodes and not over else {}
         written = {name: members[name].written(over) for name in staying}
         if over:  # a solved head lacks what it was learned from too few examples of
             self.leader = self._race.leader(self._scores(staying))
@@ -178,9 +177,7 @@ class TaskRace:
     def after(self, standings: Standings) -> TaskRace:
         """The race as it goes on from its new standings."""
         past = (*self._past, standings)
-        return TaskRace(
-            self._ground, self.incoming, past, self._replayable, self._threads, former=self
-        ).begin()
+        return TaskRace(self._ground, self.incoming, past, self._threads, former=self).begin()
 
     def _seeds(self) -> tuple[Candidate, ...]:
         made = seed_candidates(self._world)

@@ -152,7 +152,10 @@ class Contestant:
 
     def refresh(self) -> None:
         """Solves its head from sums that were read again."""
-        self._way.refresh()
+        try:
+            self._way.refresh()
+        except CandidateError as error:
+            self.failed = error
 
     def written(self, over: bool) -> tuple[dict[str, str], str]:
         """Writes what it has learned: slot to the digest of its component, and that of its state.
@@ -202,8 +205,12 @@ class Contestants:
         sums: dict[str, Tensor] = {}
         for one, inputs in zip(self.members, held, strict=True):
             sums |= one.sums(inputs)
-        if sums:
-            self.arena.pool.add(sums, torch.from_numpy(labels), number)
+        try:
+            if sums:
+                self.arena.pool.add(sums, torch.from_numpy(labels), number)
+        except CandidateError as error:  # what all of them read is not finite
+            for one in self.members:
+                one.failed = error if one.solved else one.failed
         self._each(lambda one, inputs: one.learn(inputs, labels, number), self.members, held)
         return [answer == labels for answer in answers]
 
