@@ -111,8 +111,6 @@ def make_config(
     wrong = unfit_online(chosen) if stream.regime == "online" else unfit_offline(chosen)
     if wrong is not None:
         raise ConfigError(wrong, f"search space {chosen.name}")
-    if stream.regime == "online" and passes > 1:
-        raise ConfigError(f"{passes} passes over an online stream, which gives each example once", "--passes")
     return RunConfig(
         stream=stream,
         stream_file=str(Path(tasks).expanduser().absolute()),

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evo_mtl.archive.timings import append_timing
-from evo_mtl.errors import CandidateError, RunError
+from evo_mtl.errors import CandidateError, InputError, RunError
 from evo_mtl.evolution.population import Population
 from evo_mtl.run import progress as tell
 from evo_mtl.run.config import RunConfig
@@ -36,19 +36,24 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def check_stream(folder: RunFolder, config: RunConfig, trust_python: bool) -> None:
+def check_stream(folder: RunFolder, config: RunConfig, options: Options) -> None:
     """Makes sure of all that can be known before the first batch; writes nothing.
 
     Raises:
         InputError: Whatever is wrong, in one line.
     """
+    if options.optuna_storage is not None:
+        raise InputError("candidates that race have no trials to be shown", "--optuna-storage")
+    if config.passes > 1:
+        raise InputError(f"{config.passes} passes over a stream that gives each example once", "--passes")
     state = ArchiveState()
     if folder.exists():
         state = folder.read_state()
         config = continued(folder.read_config(), config, state, folder)
     check_device(config.device)
     roots: set[object] = set()
-    for incoming in open_experience(config.stream, config.seed, trust_python=trust_python).tasks:
+    opened = open_experience(config.stream, config.seed, trust_python=options.trust_python)
+    for incoming in opened.tasks:
         known = state.tasks.get(incoming.name)
         if known is not None and known.brief.digest != incoming.digest:
             raise RunError(

@@ -54,7 +54,7 @@ def run_search(
     check_places(folder, options.cache)
     online, tasks = config.stream.regime == "online", []
     if online:
-        check_stream(folder, config, options.trust_python)
+        check_stream(folder, config, options)
     else:
         tasks = checked(folder, config, options.research, options.trust_python)
     if options.cache is not None:

@@ -204,8 +204,6 @@ def test_what_only_a_stream_has_is_refused_offline(tmp_path: Path) -> None:
     space, stream = write_space(tmp_path, ONLINE_SPACE), write_stream(tmp_path, ["aa"])
     with pytest.raises(ConfigError, match="repeats"):
         evo_mtl.search(stream, space=str(space), run=tmp_path / "run")
-    with pytest.raises(ConfigError, match="passes"):
-        evo_mtl.search(online_stream(tmp_path), space=str(space), run=tmp_path / "run", passes=2)
 
 
 def test_what_needs_examples_again_is_refused_for_an_online_run(world: tuple[Path, Path, Path]) -> None:
@@ -215,6 +213,15 @@ def test_what_needs_examples_again_is_refused_for_an_online_run(world: tuple[Pat
         offer(world[2])
     with pytest.raises(InputError, match="online"):
         evo_mtl.evaluate(world[2], split="validation")
+
+
+def test_what_a_race_does_not_have_is_refused(world: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    stream, space, run = world
+    with pytest.raises(InputError, match="optuna"):
+        evo_mtl.search(stream, space=str(space), run=tmp_path / "run", optuna_storage="sqlite:///a.db")
+    with pytest.raises(InputError, match="passes"):
+        evo_mtl.resume(run, passes=2)
+    assert not (tmp_path / "run").exists()
 
 
 def test_data_that_changed_are_refused(tmp_path: Path) -> None:
