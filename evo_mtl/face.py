@@ -39,9 +39,9 @@ class Run(PathLike[str]):
         """Its network, ready to answer."""
         return load(self.path)
 
-    def evaluate(self, tasks: Sequence[str] | None = None, after: str | None = None) -> dict[str, Any]:
-        """Its quality on test images, now or after a task: the object that ``evo-mtl evaluate --json`` prints."""
-        return evaluate(self.path, tasks, trust_python=self.trust_python, after=after)
+    def evaluate(self, tasks: Sequence[str] | None = None) -> dict[str, Any]:
+        """Its quality on test images: the object that ``evo-mtl evaluate --json`` prints."""
+        return evaluate(self.path, tasks, trust_python=self.trust_python)
 
     def summary(self) -> dict[str, Any]:
         """What is in it: the object that ``evo-mtl show --json`` prints."""

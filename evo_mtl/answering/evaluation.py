@@ -45,7 +45,6 @@ def evaluate(
     split: Literal["test", "validation"] = "test",
     task_id: Literal["given", "inferred"] = "given",
     trust_python: bool = False,
-    after: str | None = None,
 ) -> dict[str, Any]:
     """Evaluates a run's archived routes; nothing else of a run decodes test images.
 
@@ -55,7 +54,6 @@ def evaluate(
         split: Which images.
         task_id: Whether the task of an image is given.
         trust_python: Whether functions that the run's ``python:`` tasks name may be called.
-        after: The task after whose first archiving the network is evaluated as it was then; as it is now when ``None``.
 
     Returns:
         The object that ``evaluate --json`` prints.
@@ -64,7 +62,7 @@ def evaluate(
         InputError: No run, no such task, or data that is not what the task was searched on.
     """
     check_task_id(task_id)
-    model = load(path, after)
+    model = load(path)
     if split == "validation":
         check_offline(model.config, "--split validation", model.place)
     rows, then, now = [], {}, {}
@@ -80,7 +78,6 @@ def evaluate(
     return {
         "run": model.place.name,
         "split": split,
-        "after": after,
         "tasks": rows,
         "average_accuracy": average.value,
         "forgetting": forgetting.value,

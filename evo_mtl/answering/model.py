@@ -19,7 +19,7 @@ from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import CHUNK, SharedRoutes, apply, walk
 from evo_mtl.network.inputs import Input
 from evo_mtl.network.route import INPUT, Route
-from evo_mtl.run.asked import as_of, check_archived, check_kept
+from evo_mtl.run.asked import check_archived
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import open_run
 from evo_mtl.run.root import Root, read_root
@@ -175,24 +175,16 @@ class Model:
             return fingerprint(self.route(task), self.shared)
 
 
-def load(path: str | Path, after: str | None = None) -> Model:
+def load(path: str | Path) -> Model:
     """Loads a run's network.
 
-    Args:
-        path: The run.
-        after: The task after whose first archiving the network is loaded as it was then; as it is now when ``None``.
-
     Raises:
-        RunError: There is no run, or nothing in it yet, or a route that it had then is not kept.
-        InputError: No such task.
+        RunError: There is no run, or nothing in it yet.
         CorruptionError: Something in it is not what was written.
     """
     folder, config, state = open_run(path)
     if not state.roots:
         raise RunError("nothing has been archived in this run yet", folder.path)
-    if after is not None:
-        now, state = state, as_of(after, state, config, folder.path, folder.journal)
-        check_kept(state.routes, state, now, folder.store(), folder.path)
     set_threads(config.threads)
     device = config.device if config.device == "cpu" or torch.cuda.is_available() else "cpu"
     modules = Modules(folder.store().read, device=device)

@@ -20,9 +20,6 @@ def evaluate(
     task_id: Annotated[
         Literal["given", "inferred"], typer.Option(help="Whether the task of an image is told.")
     ] = "given",
-    after: Annotated[
-        str | None, typer.Option(metavar="NAME", help="As things stood when this task was first archived.")
-    ] = None,
     trust_python: options.TrustPython = False,
     json: options.Json = False,
 ) -> None:
@@ -31,17 +28,15 @@ def evaluate(
     Example: evo-mtl evaluate runs/a --json
     """
     set_threads_of(run)
-    from evo_mtl.run.asked import as_of, check_task_id, with_data
+    from evo_mtl.run.asked import check_task_id, with_data
     from evo_mtl.run.folder import open_run
 
     check_task_id(task_id)
     folder, config, state = open_run(run)
-    if after is not None:
-        state = as_of(after, state, config, folder.path, folder.journal)
     with_data(task, state, config, folder.path, trust_python)  # what is wrong is said before torch is loaded
     from evo_mtl.answering.evaluation import evaluate as evaluate_run
 
-    found = evaluate_run(run, task, split, task_id, trust_python, after)
+    found = evaluate_run(run, task, split, task_id, trust_python)
     show_json(found) if json else say(evaluation_text(found))
 
 

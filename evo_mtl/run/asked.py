@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import InputError, RunError
 from evo_mtl.registry import suggestion
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.events import Member
-from evo_mtl.run.state import ArchiveState, replay_until
+from evo_mtl.run.state import ArchiveState
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import refuse_untrusted
 
@@ -37,34 +36,6 @@ def archived(names: Sequence[str] | None, state: ArchiveState, config: RunConfig
     if not state.routes:
         raise RunError("no task has been archived in this run yet", place)
     return list(names or state.routes)
-
-
-def as_of(task: str, state: ArchiveState, config: RunConfig, place: Path, journal: Path) -> ArchiveState:
-    """The run as it stood when a task got its first route.
-
-    Args:
-        task: Its name.
-        state: Of the run now.
-        config: Of the run.
-        place: Its folder, for messages.
-        journal: Of the run.
-
-    Raises:
-        InputError: No such task.
-    """
-    check_archived(task, state, config, place)
-    return replay_until(journal, task)
-
-
-def check_kept(
-    names: Iterable[str], then: ArchiveState, now: ArchiveState, store: ComponentStore, place: Path
-) -> None:
-    """Raises ``RunError`` where a route of an earlier state is gone, because another took its place since."""
-    for name in names:
-        gone = then.answer(name).components.difference(now.users)
-        if any(component not in store for component in gone):
-            said = f"the route that task {name!r} had then is not kept: it got another one since"
-            raise RunError(said, place)
 
 
 def to_answer(task: str, state: ArchiveState, config: RunConfig, place: Path) -> list[str]:

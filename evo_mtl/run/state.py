@@ -173,20 +173,6 @@ def replay(journal: Path, count: int | None = None) -> ArchiveState:
     return fold.state()
 
 
-def replay_until(journal: Path, task: str) -> ArchiveState:
-    """The state right after a task got its first route; after all events where it has none.
-
-    Raises:
-        CorruptionError: An event is not what can have happened; names ``file:line``.
-    """
-    fold = Fold(journal)
-    for event in Cursor().read(journal):
-        fold.take(event)
-        if task in fold.routes:
-            break
-    return fold.state()
-
-
 class Fold:
     """A state in the making: taking an event costs the same however many were taken before.
 

@@ -161,20 +161,6 @@ def test_forgetting_of_one_task_is_undefined(folder: Path) -> None:
     assert found["average_accuracy"] == found["tasks"][0]["accuracy"]
 
 
-def test_a_run_is_evaluated_as_it_stood_after_a_task(folder: Path) -> None:
-    first, both = evaluate(folder / "run", after="first"), evaluate(folder / "run", after="second")
-    assert (first["after"], both["after"]) == ("first", "second")
-    assert first["tasks"] == both["tasks"][:1]
-    assert first["undefined"] == {"forgetting": "there is one task only"}
-    assert first["total_parameters"] < both["total_parameters"]
-    now = evaluate(folder / "run")
-    assert now["after"] is None
-    assert {**both, "after": None} == now
-    assert load(folder / "run", after="first").tasks == ("first",)
-    with pytest.raises(RunError, match="task 'second' has not been archived yet"):
-        evaluate(folder / "run", ["second"], after="first")
-
-
 def test_evaluating_validation_gives_the_quality_the_search_recorded(folder: Path) -> None:
     for row in evaluate(folder / "run", split="validation")["tasks"]:
         assert row[row["metric"]] == row["validation_quality"]

@@ -317,8 +317,6 @@ def test_a_wrong_name_is_told_before_torch_is_loaded(finished: Path, tmp_path: P
         ["choose", "gone", "--task", "one", "--candidate", "0/0"],
         ["evaluate", run, "--task", "onee"],
         ["evaluate", run, "--task-id", "inferred"],
-        ["evaluate", run, "--after", "onee"],
-        ["evaluate", run, "--after", "one", "--task", "two"],
         ["offer", run, "--task", "onee"],
         ["offer", run, "--level", "2"],
         ["predict", run, image, "--task", "onee"],

@@ -11,7 +11,6 @@ import torch
 from evo_mtl.answering.evaluation import total_parameters
 from evo_mtl.answering.model import load
 from evo_mtl.archive.journal import read_journal
-from evo_mtl.errors import RunError
 from evo_mtl.evolution.candidate import CHILD, DRAW, OWN_ROUTE, OfTask, OfTurn
 from evo_mtl.evolution.fitness import fitness
 from evo_mtl.evolution.outcome import OK
@@ -262,15 +261,6 @@ def test_the_state_after_two_passes_replays_and_its_parameters_are_those_on_disk
     sizes = [num_learnable(store, component) for component in store.digests()]
     assert summarize(home / "twice")["total_parameters"] == sum(sizes)
     assert total_parameters(load(home / "twice")) == sum(sizes)
-
-
-def test_as_it_stood_in_a_former_pass_a_run_answers_where_its_routes_are_kept(home: Path) -> None:
-    for name in NAMES:
-        then = load(home / "once", after=name)
-        assert then.tasks == NAMES[: NAMES.index(name) + 1]
-        assert then.fingerprint(name) == load(home / "once").fingerprint(name)
-    with pytest.raises(RunError, match=r"the route that task '.*' had then is not kept"):
-        load(home / "twice", after=NAMES[-1])
 
 
 def test_a_dry_run_plans_the_passes_that_are_left(home: Path) -> None:
