@@ -153,7 +153,34 @@ def test_a_later_task_leaves_the_answers_of_an_earlier_one(tmp_path: Path) -> No
     assert set(open_run(tmp_path / "run")[2].routes) == {"aa", "bbb"}
 
 
-@pytest.mark.parametrize("order", ["mixed"])
+def test_rows_of_numbers_are_raced_on_and_classes_may_come_in_sessions(tmp_path: Path) -> None:
+    """Wine's three classes in two sessions (Si-Blurry), on the trunk for vectors."""
+    space = write_space(
+        tmp_path,
+        "name: rows\n"
+        "trunk: {name: vector, weights: random, input: vector}\n"
+        "stages: {boundaries: [0, 1], depths: [], clone: true}\n"
+        "taps: {stages: all, grids: [1]}\n"
+        "adapters: {insert: false}\n"
+        "heads: [linear, ridge, slda, nearest_mean, projected_ridge]\n"
+        "hyperparameters: {projection_width: {values: [64], default: 64}}\n"
+        "race: {population: 6, age: 32, every: 2, window: 32}\n"
+        "seeds:\n"
+        + "".join(
+            f"  - {{name: {head}, taps: last, head: {head}}}\n"
+            for head in ("ridge", "slda", "nearest_mean", "projected_ridge", "linear")
+        ),
+    )
+    stream = tmp_path / "stream.yaml"
+    stream.write_text(
+        "name: s\nregime: online\nbatch_size: 16\nleast_aggregate: 4\norder: blurry\nsessions: 2\n"
+        'tasks: [{name: wine, source: "sklearn:wine"}]\n'
+    )
+    run = evo_mtl.search(stream, space=str(space), run=tmp_path / "run")
+    assert run.evaluate()["tasks"][0]["accuracy"] > 0.85
+
+
+@pytest.mark.parametrize("order", ["mixed", "blurry"])
 def test_tasks_may_come_mixed(tmp_path: Path, order: str) -> None:
     space = write_space(tmp_path, ONLINE_SPACE)
     stream = online_stream(tmp_path, online=f"{ONLINE}\norder: {order}")
