@@ -164,10 +164,10 @@ class Contestant:
             over: Whether this is its end: a solved head is written then, and not before, for it holds what its sums hold back.
         """
         own = self._way.settled(over)
-        for slot, module in own.items():
-            if slot == "head":
-                module.get_buffer("temperature").fill_(self.temperatures.best)
+        temperature = own["head"].get_buffer("temperature") if own else torch.empty(())
+        temperature.fill_(self.temperatures.best)
         trained = {slot: self._arena.write(one.state_dict(), spec_of(one)) for slot, one in own.items()}
+        temperature.fill_(1.0)
         state = {**self._way.state(), **under("temperatures", self.temperatures.tensors())}
         return trained, self._arena.write(state, {"kind": "state", "of": str(self.candidate.id)})
 
