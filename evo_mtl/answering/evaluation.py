@@ -12,6 +12,7 @@ import numpy as np
 from evo_mtl.answering.model import Model, load
 from evo_mtl.errors import RunError
 from evo_mtl.network.kinds.kind import num_parameters
+from evo_mtl.network.route import Route
 from evo_mtl.plain import plain
 from evo_mtl.run.asked import check_offline, check_task_id, ends, with_data
 from evo_mtl.run.root import read_root
@@ -35,6 +36,8 @@ DEFINITIONS = {
     "(Tsamardinos 2018)",
     "expected_calibration_error": "15 equal bins of confidence (Guo 2017)",
     "added_parameters": "parameters that only this task's route had when it was archived",
+    "follows": "stages of the route that answer with the newest version that a task has trained of them",
+    "versions_behind": "how many versions of them came since the route was archived",
     "multiply_adds": "of one image through the route",
 }
 
@@ -45,6 +48,7 @@ def evaluate(
     split: Literal["test", "validation"] = "test",
     task_id: Literal["given", "inferred"] = "given",
     trust_python: bool = False,
+    after: str | None = None,
 ) -> dict[str, Any]:
     """Evaluates a run's archived routes; nothing else of a run decodes test images.
 
@@ -54,6 +58,8 @@ def evaluate(
         split: Which images.
         task_id: Whether the task of an image is given.
         trust_python: Whether functions that the run's ``python:`` tasks name may be called.
+        after: A task: everything is as it was when that had been archived, later tasks unknown; as it is now when
+            ``None``.
 
     Returns:
         The object that ``evaluate --json`` prints.
@@ -62,7 +68,7 @@ def evaluate(
         InputError: No run, no such task, or data that is not what the task was searched on.
     """
     check_task_id(task_id)
-    model = load(path)
+    model = load(path, after)
     if split == "validation":
         check_offline(model.config, "--split validation", model.place)
     rows, then, now = [], {}, {}
@@ -77,6 +83,7 @@ def evaluate(
     forgetting = continual.figure(FORGETTING, _record({name: now[name] for name in in_order}, then))
     return {
         "run": model.place.name,
+        "after": after,
         "split": split,
         "tasks": rows,
         "average_accuracy": average.value,
@@ -101,7 +108,7 @@ def _evaluate_task(
         digest, images = splits.digest, splits.validation if split == "validation" else splits.test
     if name == config.name and known.digest != digest:  # of a task that was found nobody knows
         raise RunError(f"the data of task {name!r} is not what it was searched on", model.place)
-    logits = _logits(model, name, images)
+    logits = _logits(model, model.route(name), images)
     answers, told, pooled = logits.argmax(1), answer.told, answer.way.pooled
     row: dict[str, Any] = {
         "name": config.name,
@@ -117,14 +124,22 @@ def _evaluate_task(
         "expected_calibration_error": metrics.expected_calibration_error(softmax(logits, 1.0), images.labels),
         "logits_unchanged": model.fingerprint(name) == answer.fingerprint,
         "route": list(model.route(name).components),
+        "follows": len(answer.versions),
+        "versions_behind": model.state.versions_behind(name),
         "active_parameters": told.cost.active_parameters,
         "added_parameters": told.cost.added_parameters,
         "multiply_adds": told.cost.inference,
     }
-    if splits is None:  # what answers to the bit as it did when it was archived has lost nothing
+    if (
+        splits is None
+    ):  # what was archived answers to the bit as it did then: it is asked now what it answered then
         quality = float(row[known.metric])
-        return row, quality if row["logits_unchanged"] else math.nan, quality
-    validation = logits if split == "validation" else _logits(model, name, splits.validation)
+        then = quality
+        if row["versions_behind"]:
+            before = _logits(model, model.archived_route(name), images)
+            then = metrics.score(known.metric, before.argmax(1), images.labels)
+        return row, then if row["logits_unchanged"] else math.nan, quality
+    validation = logits if split == "validation" else _logits(model, model.route(name), splits.validation)
     now = metrics.score(known.metric, validation.argmax(1), splits.validation.labels)
     return row, told.quality if pooled is None else pooled.validation, now
 
@@ -138,9 +153,8 @@ def _record(now: Mapping[str, float], then: Mapping[str, float] | None = None) -
     return continual.Record(matrix=matrix)
 
 
-def _logits(model: Model, name: str, split: Split) -> np.ndarray:
+def _logits(model: Model, route: Route, split: Split) -> np.ndarray:
     """Calibrated logits ``(N, K)``."""
-    route = model.route(name)
     return model.answer([route], {route.input.size: load_batch(split, route.input)})[0].numpy()
 
 
@@ -151,9 +165,11 @@ def trunk_parameters(model: Model) -> int:
 
 def total_parameters(model: Model) -> int:
     """Parameters of the whole network: of every component that a root trunk or a route has, once."""
-    if not model.state.replaced:
+    if not model.state.replaced and not model.state.lines:
         added = sum(stored.brief.cost.added_parameters for stored in model.state.routes.values())
         return trunk_parameters(model) + added
     # Of a route that was replaced, others may still use parts; no route says that it added them.
-    components = {*model.state.users, *model.state.root_components}
+    # Of what follows one version answers for all; the older ones are kept, but answer for nobody.
+    used = [model.route(name).components for name in model.tasks]
+    components = model.state.root_components.union(*used)
     return sum(num_parameters(model.shared.modules.fresh(component)) for component in sorted(components))

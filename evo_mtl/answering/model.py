@@ -18,8 +18,8 @@ from evo_mtl.files import digest
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import CHUNK, SharedRoutes, apply, walk
 from evo_mtl.network.inputs import Input
-from evo_mtl.network.route import INPUT, Route
-from evo_mtl.run.asked import check_archived
+from evo_mtl.network.route import INPUT, Route, on_newest
+from evo_mtl.run.asked import as_after, check_archived
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.folder import open_run
 from evo_mtl.run.root import Root, read_root
@@ -81,15 +81,20 @@ class Model:
         return self.state.classes(task)
 
     def route(self, task: str) -> Route:
-        """A task's route.
+        """A task's route, with the newest version of what follows in it.
 
         Raises:
             InputError: No such task; the message suggests a near one.
         """
         check_archived(task, self.state, self.config, self.place)
         if task not in self._routes:
-            self._routes[task] = self.state.answer(task).way.route
+            newest = self.state.newest(self.state.answered[task].brief.root)
+            self._routes[task] = on_newest(self.archived_route(task), newest)
         return self._routes[task]
+
+    def archived_route(self, task: str) -> Route:
+        """An archived task's route, with the versions that it had when it was archived."""
+        return self.state.answer(task).way.route
 
     def root(self, task: str) -> Root:
         """The trunk that a task's route stands on."""
@@ -170,19 +175,30 @@ class Model:
         return RouteModule(self.route(task), self.shared)
 
     def fingerprint(self, task: str) -> str:
-        """Digest of a task's logits on synthetic probe images: equal exactly when the bits are."""
+        """Digest of a task's logits on synthetic probe images: equal exactly when the bits are.
+
+        Of what follows the versions count with which the task was archived.
+        """
+        check_archived(task, self.state, self.config, self.place)
         with fitting(self.place):
-            return fingerprint(self.route(task), self.shared)
+            return fingerprint(self.archived_route(task), self.shared)
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, after: str | None = None) -> Model:
     """Loads a run's network.
 
+    Args:
+        path: The run.
+        after: A task: the network is as it was when that had been archived; as it is now when ``None``.
+
     Raises:
-        RunError: There is no run, or nothing in it yet.
+        RunError: There is no run, or nothing in it yet, or routes were replaced since.
+        InputError: No such task.
         CorruptionError: Something in it is not what was written.
     """
     folder, config, state = open_run(path)
+    if after is not None:
+        state = as_after(after, folder, config, state)
     if not state.roots:
         raise RunError("nothing has been archived in this run yet", folder.path)
     set_threads(config.threads)

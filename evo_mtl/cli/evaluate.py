@@ -20,6 +20,9 @@ def evaluate(
     task_id: Annotated[
         Literal["given", "inferred"], typer.Option(help="Whether the task of an image is told.")
     ] = "given",
+    after: Annotated[
+        str | None, typer.Option(metavar="NAME", help="As it was when this task had been archived.")
+    ] = None,
     trust_python: options.TrustPython = False,
     json: options.Json = False,
 ) -> None:
@@ -28,22 +31,24 @@ def evaluate(
     Example: evo-mtl evaluate runs/a --json
     """
     set_threads_of(run)
-    from evo_mtl.run.asked import check_task_id, with_data
+    from evo_mtl.run.asked import as_after, check_task_id, with_data
     from evo_mtl.run.folder import open_run
 
     check_task_id(task_id)
     folder, config, state = open_run(run)
+    if after is not None:
+        state = as_after(after, folder, config, state)
     with_data(task, state, config, folder.path, trust_python)  # what is wrong is said before torch is loaded
     from evo_mtl.answering.evaluation import evaluate as evaluate_run
 
-    found = evaluate_run(run, task, split, task_id, trust_python)
+    found = evaluate_run(run, task, split, task_id, trust_python, after)
     show_json(found) if json else say(evaluation_text(found))
 
 
 def evaluation_text(found: dict[str, Any]) -> str:
     """An evaluation for people."""
     head = ["task", found["split"], "balanced", "validation", "corrected", "images", "calibration error"]
-    head += ["added", "active", "multiply-adds", "logits unchanged"]
+    head += ["added", "active", "multiply-adds", "logits unchanged", "follows", "versions behind"]
     rows = [
         [
             row["name"],
@@ -57,6 +62,8 @@ def evaluation_text(found: dict[str, Any]) -> str:
             short(row["active_parameters"]),
             short(row["multiply_adds"]),
             "yes" if row["logits_unchanged"] else "NO",
+            str(row["follows"] or "-"),
+            str(row["versions_behind"]) if row["follows"] else "-",
         ]
         for row in found["tasks"]
     ]

@@ -187,6 +187,11 @@ class Genome:
         return digest(canonical_json(plain(self)))
 
 
+def line_name(root: str, stage: int) -> str:
+    """What the line of versions that a stage of a root trunk may follow is called."""
+    return f"{root}/{stage}"
+
+
 def path_of(genome: Genome) -> PathGene | None:
     """A route's main path, frozen; ``None`` where weights of it are still to be trained."""
     if any(gene.component is None for gene in genome.adapters):

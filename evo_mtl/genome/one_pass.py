@@ -18,8 +18,8 @@ NEEDS_ONE = ("repeats", "average", "mask_classes")
 """Hyperparameters of learning from batches that come once."""
 
 
-def unfit_online(space: SearchSpace) -> str | None:
-    """What of a space cannot be had in one pass, in words; ``None`` where it can be searched online."""
+def unfit_online(space: SearchSpace, order: str) -> str | None:
+    """What of a space cannot be had in one pass in that order, in words; ``None`` where it can be searched online."""
     for section in ("looks", "rejection", "stop", "small_data"):
         if getattr(space, section) is not None:
             return f"{section}: needs examples that stay; an online stream gives each once"
@@ -33,6 +33,13 @@ def unfit_online(space: SearchSpace) -> str | None:
             return f"budget: {limit}: a race costs what its population costs (race: population)"
     if space.race.population < len(space.seeds):
         return f"race: population: {space.race.population} is less than the {len(space.seeds)} seeds"
+    if order != "sequential" and space.stages.own_from:
+        alone = space.race.population == 1
+        if not alone or space.default("average") or any("average" in seed.values for seed in space.seeds):
+            return (
+                f"stages: own_from: where tasks are learned side by side ({order}), stages follow only with "
+                "race: population: 1 and without average"
+            )
     return None
 
 

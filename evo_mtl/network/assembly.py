@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from evo_mtl.genome.genome import AdapterGene, Genome, StageGene, TapGene
+from evo_mtl.genome.genome import AdapterGene, Genome, StageGene, TapGene, frozen
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import INPUT, Node, Route
 
@@ -25,7 +25,7 @@ def assemble(genome: Genome, layout: TrunkLayout) -> Route:
     """
     trains = genome.head.trained
     nodes: list[Node] = []
-    main = [StageGene(gene.component, gene.open and trains) for gene in genome.stages]
+    main = genome.stages if trains else frozen(genome.stages)
     adapters = [replace(gene, open=gene.open and trains) for gene in genome.adapters]
     pools = _line(nodes, layout, main, adapters, genome.taps)
     for number, path in enumerate(genome.paths, start=2):
@@ -57,7 +57,7 @@ def _line(
     ends: list[int] = []
     here = INPUT
     for i, gene in enumerate(stages):
-        here = place(Node("stage", (here,), gene.component, f"{slots}stage:{i}", gene.open))
+        here = place(Node("stage", (here,), gene.component, f"{slots}stage:{i}", gene.open, gene.follows))
         if i in behind:
             adapter = behind[i]
             here = place(Node("adapter", (here,), adapter.component, f"{slots}adapter:{i}", adapter.open))

@@ -35,6 +35,7 @@ class Node:
             starts fresh.
         slot: Its name in the genome (``"stage:3"``, ``"adapter:5"``, ``"head"``); empty for the others.
         open: Whether the candidate trains or fits it. An open node is private to its candidate.
+        follows: Whether later versions of the component take its place: a task answers with the newest one.
         grid: For pooling: cells a side.
         prefix: For pooling: tokens that have no place in the image and are left out.
     """
@@ -44,6 +45,7 @@ class Node:
     component: Digest | None = None
     slot: str = ""
     open: bool = False
+    follows: bool = False
     grid: Annotated[int, Field(ge=0, le=32)] = 0
     prefix: Annotated[int, Field(ge=0, le=2**16)] = 0
 
@@ -131,6 +133,8 @@ def check_closed(route: Route) -> Route:
             raise ValueError(f"nodes[{i}]: a {node.operation} in the slot {node.slot!r}")
         if node.open or (node.operation == "pool") != (node.grid > 0):
             raise ValueError(f"nodes[{i}]: it is open, or has a grid of {node.grid}")
+        if node.follows and not node.slot.startswith("stage:"):
+            raise ValueError(f"nodes[{i}]: a {node.operation} in the slot {node.slot!r} that follows")
     return route
 
 
@@ -141,6 +145,21 @@ _SLOTS = {
     "concatenate": "",
     "head": "head",
 }
+
+
+def on_newest(route: Route, newest: Mapping[int, str]) -> Route:
+    """The route as it answers now: what follows, on the newest version of its line.
+
+    Args:
+        route: As it was archived.
+        newest: Component of each stage that has a line.
+    """
+    return replace(
+        route,
+        nodes=tuple(
+            replace(node, component=newest[node.stage]) if node.follows else node for node in route.nodes
+        ),
+    )
 
 
 def close(route: Route, trained: Mapping[str, str]) -> Route:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from evo_mtl.errors import InputError, RunError
 from evo_mtl.registry import suggestion
 from evo_mtl.run.config import RunConfig
 from evo_mtl.run.events import Member
-from evo_mtl.run.state import ArchiveState
+from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.state import ArchiveState, replay
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import refuse_untrusted
 
@@ -22,6 +23,20 @@ def check_archived(task: str, state: ArchiveState, config: RunConfig, place: Pat
         known = ", ".join(state.routes) or "none yet"
         near = suggestion(task, [*state.routes, *waiting])
         raise InputError(f"unknown task {task!r}{near}; known: {known}", place)
+
+
+def as_after(task: str, folder: RunFolder, config: RunConfig, state: ArchiveState) -> ArchiveState:
+    """The state of a run when a task's route had been archived.
+
+    Raises:
+        InputError: No such task.
+        RunError: A route was replaced since, so that its parts may be gone.
+    """
+    check_archived(task, state, config, folder.path)
+    found = replay(folder.journal, state.arrived[task] + 1)
+    if found.replaced != state.replaced:
+        raise RunError(f"routes were replaced after task {task!r} was archived", folder.path)
+    return found
 
 
 def archived(names: Sequence[str] | None, state: ArchiveState, config: RunConfig, place: Path) -> list[str]:
@@ -118,6 +133,16 @@ def check_offline(config: RunConfig, what: str, place: Path) -> None:
     """Raises ``RunError`` where something is asked of an online run that needs its examples again."""
     if config.stream.regime == "online":
         raise RunError(f"{what} needs examples that stay; this run learned from an online stream", place)
+
+
+def check_pinned(
+    tasks: Iterable[str], state: ArchiveState, config: RunConfig, what: str, place: Path
+) -> None:
+    """Raises ``RunError`` where something is asked of tasks whose stages may follow, and so changes others' answers."""
+    for task in tasks:
+        space = config.space_of(state.roots[state.tasks[task].brief.root].space)
+        if space is not None and space.stages.own_from:
+            raise RunError(f"{what} to task {task!r}, whose stages may follow (stages: own_from)", place)
 
 
 def check_finished(state: ArchiveState, place: Path) -> None:

@@ -108,7 +108,7 @@ def make_config(
     stream = read_stream(tasks)
     chosen = override(read_space(space), [*overrides, *([f"algorithm={algorithm}"] if algorithm else [])])
     algorithms.get(chosen.algorithm, "algorithm")
-    wrong = unfit_online(chosen) if stream.regime == "online" else unfit_offline(chosen)
+    wrong = unfit_online(chosen, stream.order) if stream.regime == "online" else unfit_offline(chosen)
     if wrong is not None:
         raise ConfigError(wrong, f"search space {chosen.name}")
     return RunConfig(

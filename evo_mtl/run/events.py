@@ -22,6 +22,7 @@ from evo_mtl.evolution.optimism import Corrected
 from evo_mtl.evolution.outcome import Pooled, Temperature
 from evo_mtl.evolution.race import Duel, Tally
 from evo_mtl.genome.checks import CheckedGenome
+from evo_mtl.genome.genome import line_name
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.route import Route, check_closed
 from evo_mtl.plain import Count, Digest, Share, plain, restore
@@ -230,6 +231,16 @@ class Answer:
     def components(self) -> frozenset[str]:
         """Of the route."""
         return frozenset(self.way.route.components)
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """What the task has added to lines of versions: name of the line to component."""
+        root = self.way.genome.root
+        return {
+            line_name(root, node.stage): node.component
+            for node in self.way.route.nodes
+            if node.follows and node.component is not None
+        }
 
     @property
     def choosable(self) -> frozenset[str]:

@@ -24,7 +24,7 @@ from evo_mtl.plain import Count, Digest, plain, restore_json
 from evo_mtl.run.events import Begun, Data, Happened, Rooted, Told, read_event, written
 from evo_mtl.run.state import ArchiveState, Fold, Position, Stored
 
-FORMAT = 3
+FORMAT = 4
 MOST_UNCOVERED = 2**20
 """Bytes of a journal that a running search leaves without a snapshot."""
 PIECE = 2**20
@@ -87,6 +87,7 @@ class Content:
     stopped: Mapping[str, Count]
     users: Mapping[Digest, Count]
     choosable: Mapping[str, tuple[Digest, ...]]
+    lines: Mapping[str, tuple[Digest, ...]]
     replaced: Count
 
 
@@ -100,6 +101,7 @@ HELD = (
     "seen",
     "stopped",
     "users",
+    "lines",
     "replaced",
 )
 """Parts of a state that a snapshot holds as they are."""

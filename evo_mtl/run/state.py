@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from evo_mtl.archive.journal import Cursor, Event
 from evo_mtl.archive.lines import Line, Lines, line_of
 from evo_mtl.errors import CorruptionError
+from evo_mtl.genome.genome import line_name
 from evo_mtl.plain import Count, Digest
 from evo_mtl.run.events import (
     Answer,
@@ -102,6 +103,7 @@ class ArchiveState:
         stopped: Tasks whose search a limit by the clock ended, and in which pass last.
         users: Component to the number of routes that name it.
         choosable: Components of the candidates that may be chosen in the place of each task's route.
+        lines: Versions of each line that stages follow, by its name, the oldest first.
         rounds: Rounds of the race of each task that is not over, the first one first.
         position: How far an online stream was read.
         replaced: How many routes took the place of an older one of their task.
@@ -122,6 +124,7 @@ class ArchiveState:
     stopped: Mapping[str, int] = field(default_factory=dict)
     users: Mapping[str, int] = field(default_factory=dict)
     choosable: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rounds: Mapping[str, tuple[Stored[None], ...]] = field(default_factory=dict)
     position: Position = field(default_factory=lambda: Position())
     replaced: int = 0
@@ -135,6 +138,17 @@ class ArchiveState:
         """The archived route of a task."""
         found: Answer = self.routes[task].read().answer
         return found
+
+    def newest(self, root: str) -> dict[int, str]:
+        """Of a root trunk's stages that have a line of versions, the newest."""
+        named = {stage: line_name(root, stage) for stage in range(len(self.roots[root].components))}
+        return {stage: self.lines[name][-1] for stage, name in named.items() if name in self.lines}
+
+    def versions_behind(self, task: str) -> int:
+        """How many versions came since a task was archived of what follows in its route; 0 where nothing does."""
+        versions = self.answer(task).versions.items()
+        behind = (len(self.lines[name]) - 1 - self.lines[name].index(version) for name, version in versions)
+        return max(behind, default=0)
 
     def classes(self, task: str) -> tuple[str, ...]:
         """Names of an archived task's classes, in the order of its logits."""
@@ -186,7 +200,7 @@ class Fold:
         self, journal: Path, state: ArchiveState | None = None, lines: Lines[Happened] | None = None
     ) -> None:
         start = state or ArchiveState()
-        self.journal, self.lines = journal, lines or Lines(journal, read_event)
+        self.journal, self.records = journal, lines or Lines(journal, read_event)
         self.run, self.roots, self.replaced = start.run, dict(start.roots), start.replaced
         self.tasks, self.routes, self.answered = dict(start.tasks), dict(start.routes), dict(start.answered)
         self.looks, self.descriptors = dict(start.looks), dict(start.descriptors)
@@ -194,7 +208,7 @@ class Fold:
         self.arrived, self.seen = dict(start.arrived), dict(start.seen)
         self.generations = {name: list(done) for name, done in start.generations.items()}
         self.passes, self.stopped, self.users = dict(start.passes), dict(start.stopped), Counter(start.users)
-        self.choosable = dict(start.choosable)
+        self.choosable, self.lines = dict(start.choosable), dict(start.lines)
         self.rounds = {name: list(done) for name, done in start.rounds.items()}
         self.position = start.position
 
@@ -214,7 +228,7 @@ class Fold:
 
     def stored(self, line: Line, brief: B) -> Stored[B]:
         """A record that is on a line."""
-        return Stored(line, brief, self.lines)
+        return Stored(line, brief, self.records)
 
     def state(self) -> ArchiveState:
         """The state now; what is taken later does not change it."""
@@ -234,6 +248,7 @@ class Fold:
             stopped=dict(self.stopped),
             users=dict(self.users),
             choosable=dict(self.choosable),
+            lines=dict(self.lines),
             rounds={name: tuple(done) for name, done in self.rounds.items()},
             position=self.position,
             replaced=self.replaced,
@@ -385,6 +400,10 @@ def _answer(fold: Fold, name: str, answer: Answer, line: Line) -> None:
     fold.choosable.pop(name, None)
     if answer.choosable:
         fold.choosable[name] = answer.choosable
+    for followed, version in answer.versions.items():
+        versions = fold.lines.get(followed, ())
+        if version not in versions:  # with a rate of 0 it is no new one
+            fold.lines[followed] = (*versions, version)
     fold.arrived[name] = line.index
 
 

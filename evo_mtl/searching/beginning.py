@@ -8,7 +8,7 @@ from typing import Any
 
 from evo_mtl.documents import parse_yaml
 from evo_mtl.engines.workbench import set_threads
-from evo_mtl.errors import DataError, RunError, TrunkError
+from evo_mtl.errors import DataError, InputError, RunError, TrunkError
 from evo_mtl.files import digest, write_atomic
 from evo_mtl.network.trunks import trunk_name
 from evo_mtl.run.config import RunConfig, grown, to_yaml
@@ -75,6 +75,10 @@ def checked(
     if folder.exists():
         state = folder.read_state()
         config = continued(folder.read_config(), config, state, folder)
+    if config.passes > 1 and (follows := [one.name for one in config.spaces if one.stages.own_from]):
+        # By then what a task's stages follow has moved on, and what is known of its route with it.
+        said = f"{config.passes} passes with search space {follows[0]}, by which stages follow (stages: own_from)"
+        raise InputError(said, "--passes")
     refuse_untrusted(config.stream.tasks, trust_python)
     check_device(config.device)
     tasks: list[Planned] = []

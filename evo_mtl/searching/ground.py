@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from evo_mtl.engines.plan import BenchPlan, Site
 from evo_mtl.engines.workbench import set_threads
 from evo_mtl.genome.space import SearchSpace, check_against_trunk
+from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.inputs import plain_input
@@ -90,6 +92,14 @@ class Ground:
     def root_of(self, task: str) -> Root:
         """What a task that has arrived is searched on."""
         return self._root(self.state.tasks[task].brief.root)
+
+    def facts_of(self, task: str) -> TrunkFacts:
+        """What genomes of a task that has arrived need to know of its root, as lines of versions are now."""
+        facts = self.root_of(task).facts
+        newest = self.state.newest(facts.root)
+        return replace(
+            facts, newest=tuple(newest.get(i, component) for i, component in enumerate(facts.components))
+        )
 
     def space_of(self, task: str) -> SearchSpace:
         """The space by which a task that has arrived is searched."""

@@ -32,7 +32,7 @@ from evo_mtl.files import lock
 from evo_mtl.network.route import Route
 from evo_mtl.plain import plain
 from evo_mtl.run import progress as tell
-from evo_mtl.run.asked import check_finished, check_level, check_offline, with_data
+from evo_mtl.run.asked import check_finished, check_level, check_offline, check_pinned, with_data
 from evo_mtl.run.events import Answer, Offered, Proof
 from evo_mtl.run.folder import reopen
 from evo_mtl.run.options import CACHE_BYTES
@@ -87,6 +87,7 @@ def offer(
     check_offline(config, "an offer", folder.path)
     sources = with_data(tasks, state, config, folder.path, trust_python)
     check_finished(state, folder.path)
+    check_pinned([source.name for source in sources], state, config, "an offer", folder.path)
     check_places(folder, cache)
     engines.get(engine, "--engine")
     rows = []

@@ -33,7 +33,7 @@ from evo_mtl.searching.usage import in_use
 from evo_mtl.streams.experience import Batch, Experience, Incoming, open_experience
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 def check_stream(folder: RunFolder, config: RunConfig, options: Options) -> None:
@@ -86,6 +86,9 @@ class _Pass:
         self._finds = ground.config.stream.boundaries == "found"
         self._finder: Finder | None = None
         self._races: dict[str, TaskRace] = {}
+        # Tasks that follow and are learned side by side train the same modules.
+        together = ground.config.stream.order != "sequential"
+        self._commons: dict[str, nn.Module] | None = {} if together else None
         self._begun = time.monotonic()
 
     def run(self) -> None:
@@ -166,7 +169,7 @@ class _Pass:
 
     def _race(self, incoming: Incoming) -> TaskRace:
         past = self._ground.state.race(incoming.name) if incoming.name in self._ground.state.rounds else ()
-        return TaskRace(self._ground, incoming, past, self._options.workers)
+        return TaskRace(self._ground, incoming, past, self._options.workers, commons=self._commons)
 
     def _see(self, batch: Batch) -> None:
         for part in batch.parts:
@@ -236,7 +239,10 @@ class _Pass:
             if race.over:
                 self._archive(race.task, race)
                 del self._races[race.task]
-            else:
+        if self._commons is not None:
+            self._commons.clear()  # they go on from what was written, as after a crash
+        for race in races:
+            if not race.over:
                 self._races[race.task] = self._races[race.task].after(race)
         gone = (before | written | {state for race in races for state in _states(race)}) - in_use(
             ground.state

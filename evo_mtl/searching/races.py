@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+from torch import nn
+
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.evolution.budget import require_within
 from evo_mtl.evolution.candidate import Candidate, Evaluation, OfTurn
@@ -39,6 +41,7 @@ class TaskRace:
         past: Its standings after each round so far.
         threads: Contestants that learn side by side; it changes nothing that comes of it.
         former: The race of the round before, where it was not killed.
+        commons: See :class:`evo_mtl.training.arena.Arena`.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class TaskRace:
         past: Sequence[Standings] = (),
         threads: int = 1,
         former: TaskRace | None = None,
+        commons: dict[str, nn.Module] | None = None,
     ) -> None:
         self._ground, self.incoming, self._past = ground, incoming, tuple(past)
         self._threads = threads
@@ -55,7 +59,9 @@ class TaskRace:
         self._space, root = ground.space_of(name), ground.root_of(name)
         self._pricing = ground.pricing_online(incoming)
         founders = ground.founders.without(name, ground.state)
-        self._world = World(name, ground.config.seed, self._space, root.facts, founders, self._pricing)
+        self._world = World(
+            name, ground.config.seed, self._space, ground.facts_of(name), founders, self._pricing
+        )
         # Of those who left, what was last known of them.
         self._tried: dict[OfTurn, Evaluation] = {}
         for standings in self._past:
@@ -73,6 +79,7 @@ class TaskRace:
                 lambda tensors, spec: ground.store.write({k: v.cpu() for k, v in tensors.items()}, spec),
                 num_classes,
                 MomentsPool(num_classes, ground.config.stream.least_aggregate),
+                commons,
             )
         )
         staying = [one for one in last.evaluations if one.candidate.id not in last.left] if last else []

@@ -86,7 +86,7 @@ class Session:
             task.name,
             ground.config.seed,
             self.space,
-            ground.root_of(task.name).facts,
+            ground.facts_of(task.name),
             brief.founders,
             pricing,
             pass_=brief.pass_,

@@ -14,12 +14,12 @@ from evo_mtl.run.state import ArchiveState
 
 
 def in_use(state: ArchiveState) -> set[str]:
-    """Components of the roots, of routes, of those that may be chosen instead, and of unfinished turns and races.
+    """Components of the roots, of routes, every version of lines that are followed, of those that may be chosen instead, and of unfinished turns and races.
 
     Those of a turn are what its candidates wrote or started from; those of a race what it goes on from.
     """
     turns = [state.turn(name) for name in state.generations]
-    used = {*state.root_components, *state.users}
+    used = {*state.root_components, *state.users}.union(*state.lines.values())
     used = used.union(*(state.race(name)[-1].components for name in state.rounds))
     used |= {state.position.detector} if state.position.detector else set()
     return used.union(*state.choosable.values(), *map(written, turns), *map(_inherited, turns))
@@ -55,9 +55,13 @@ def _inherited(generations: Iterable[Generation]) -> set[str]:
 
 
 def num_users(state: ArchiveState, without: str = "") -> Counter[str]:
-    """How many routes use each component, each root trunk's own route counted as one."""
+    """How many routes use each component, each root trunk's own route counted as one.
+
+    Those that follow a line share it, by its name: as many as it has versions.
+    """
     users: Counter[str] = Counter(state.users)
     users.update(state.root_components)
+    users.update({name: len(versions) for name, versions in state.lines.items()})
     if without in state.routes:
         users.subtract(state.answer(without).components)
     return users

@@ -16,6 +16,7 @@ from evo_mtl.evolution.candidate import OWN_ROUTE, Evaluation, OfTask, OfTurn, O
 from evo_mtl.evolution.outcome import Status
 from evo_mtl.files import open_plain
 from evo_mtl.genome.kinds import KINDS
+from evo_mtl.network.route import on_newest
 from evo_mtl.plain import plain
 from evo_mtl.run.asked import check_archived
 from evo_mtl.run.events import (
@@ -249,6 +250,7 @@ def _task_row(
         "trunk_depth": trunk["stages"],
         "boundary": genome.boundary,
         "open_stages": [i for i, gene in enumerate(genome.stages) if gene.open],
+        "following_stages": [i for i, gene in enumerate(genome.stages) if gene.follows],
         "adapters": [gene.stage for gene in genome.adapters],
         "taps": [[tap.stage, tap.grid] for tap in genome.taps],
         "head": genome.head.kind,
@@ -270,10 +272,15 @@ def _task_row(
 
 
 def _total(state: ArchiveState, store: ComponentStore, trunk: int) -> int:
-    if not state.replaced:
+    if not state.replaced and not state.lines:
         return trunk + sum(stored.brief.cost.added_parameters for stored in state.routes.values())
     # Of a route that was replaced, others may still use parts; no route says that it added them.
-    own = set(state.users) - state.root_components
+    # Of what follows one version answers for all; the older ones are kept, but answer for nobody.
+    used = [
+        on_newest(state.answer(name).way.route, state.newest(state.answered[name].brief.root)).components
+        for name in state.routes
+    ]
+    own = frozenset[str]().union(*used) - state.root_components
     return trunk + sum(num_learnable(store, component) for component in own)
 
 

@@ -32,6 +32,8 @@ class Arena:
         write: Writes a component.
         num_classes: Of the task.
         pool: Sums of what solved heads read.
+        commons: Where tasks are learned side by side, the modules that follow, by the name of their line: one for
+            all who follow. Each contestant has its own when ``None``.
     """
 
     seed: int
@@ -40,6 +42,7 @@ class Arena:
     write: Write
     num_classes: int
     pool: MomentsPool
+    commons: dict[str, nn.Module] | None = None
 
 
 State = Mapping[str, Tensor]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate
+from evo_mtl.genome.genome import line_name
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.forward import CHUNK, Activation, SharedRoutes
 from evo_mtl.network.kinds.kind import spec_of
@@ -85,6 +86,11 @@ class Contestant:
         genome = candidate.genome
         route = assemble(genome, arena.layout)
         own = own_modules(candidate, route, arena.layout, arena.num_classes, arena.seed, arena.shared)
+        if arena.commons is not None:
+            for node in route.nodes:
+                if node.follows:
+                    name = line_name(genome.root, node.stage)
+                    own[node.slot] = arena.commons.setdefault(name, own[node.slot])
         own["head"].get_buffer("temperature").fill_(1.0)  # learning sees plain logits
         self.part = OpenPart(route, own, arena.shared)
         self.temperatures = Temperatures()

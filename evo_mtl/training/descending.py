@@ -51,7 +51,7 @@ class Descending:
             self._steps = int(state["steps"])
             standard = below(state, "standard")
             self._standard = None if buffers is None or not standard else Standardisation(*buffers, standard)
-        groups = part.groups
+        groups = part.groups(genome)
         self._optimizer = make_optimizer(genome, groups)
         if state is not None:
             _load_optimizer(self._optimizer, below(state, "optimizer"))

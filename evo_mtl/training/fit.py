@@ -179,7 +179,7 @@ def fit_together(
 
 def _alone(part: OpenPart, genome: Genome, rates: np.ndarray) -> Descent:
     """Steps of one open part, with learning rates ``(S,)``."""
-    groups = part.groups
+    groups = part.groups(genome)
     optimizer = make_optimizer(genome, groups)
     return Descent(
         part.logits,

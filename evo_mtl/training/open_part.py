@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evo_mtl.genome.genome import Genome
 from evo_mtl.network.forward import CHUNK, SharedRoutes, run_dynamic
 from evo_mtl.network.kinds.kind import Group, kind_of
 from evo_mtl.network.route import Route
@@ -45,13 +46,15 @@ class OpenPart:
         for module in self.own.values():
             module.eval()
 
-    @property
-    def groups(self) -> list[Group]:
-        """What is trained, grouped by its share of the learning rate."""
+    def groups(self, genome: Genome) -> list[Group]:
+        """What is trained, grouped by its share of the genome's learning rate; what follows has a rate of its own."""
         found: dict[float, list[nn.Parameter]] = {}
-        for module in self.own.values():
+        followed = {node.slot for node in self.route.nodes if node.follows}
+        common = genome["common_learning_rate"] / (genome["learning_rate"] or 1.0)  # of 0 every share is 0
+        for slot, module in self.own.items():
             for group in kind_of(module).groups(module):
-                found.setdefault(group.share, []).extend(group.parameters)
+                share = group.share * common if slot in followed else group.share
+                found.setdefault(share, []).extend(group.parameters)
         return [Group(parameters, share) for share, parameters in found.items()]
 
     def all_logits(self, frontier: Inputs) -> np.ndarray:

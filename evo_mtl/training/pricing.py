@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from evo_mtl.evolution.candidate import Cost
-from evo_mtl.genome.genome import Genome
+from evo_mtl.genome.genome import Genome, line_name
 from evo_mtl.network.cost import (
     adapter_parameters,
     further_parts,
@@ -27,7 +27,7 @@ class Pricing:
     Attributes:
         layout: The root trunk.
         num_train, num_validation, num_classes: Of the task.
-        users: Component digest to the number of routes that use it, the root trunk's route among
+        users: Component digest, or name of a line of versions that routes follow, to the number of routes that use it, the root trunk's route among
             them, the active task's own former route not.
         image_size: The space's default size, for the root's multiply-adds.
         validations: Validations while a child trains.
@@ -119,11 +119,12 @@ class Pricing:
         return solution(head, genome, self.num_train) + copies
 
     def _parts(self, genome: Genome) -> Iterator[tuple[str | None, int]]:
-        """Component (``None`` for one of its own) and parameters of every stage and adapter, each once."""
+        """Component, or line, (``None`` for one of its own) and parameters of every stage and adapter, each once."""
         counts = stage_parameters(self.layout.name, self.layout.cut)
         own = genome.head.trained  # under a solved head nothing is cloned
         for i, gene in enumerate(genome.stages):
-            yield None if gene.open and own else gene.component, counts[i]
+            copy = line_name(genome.root, i) if gene.follows else None
+            yield copy if gene.open and own else gene.component, counts[i]
         for adapter in genome.adapters:
             count = adapter_parameters(self.layout, adapter)
             yield None if adapter.open and own else adapter.component, count
