@@ -1,33 +1,26 @@
-"""The thesis' network, split in three by hand: frozen for all, trained by all, own to each task.
+"""The thesis' network on any trunk, split in three by hand: frozen for all, followed by all, own to each task.
 
-It learns a stream, one task after another, so it is not a :data:`~evo_mtl.learners.learner.Learner`: what a
-later task does to the common part changes the answers of the earlier ones, and that is what is measured.
+It is a search space of one genome, so it learns a stream as every search does: what a later task does to the part in
+common changes the answers of the earlier ones, and that is what is measured.
 """
 
 from __future__ import annotations
 
-import copy
-import math
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from evo_mtl.errors import CandidateError, TrunkError
-from evo_mtl.learners.learner import TaskData
-from evo_mtl.network.forward import CHUNK
-from evo_mtl.network.kinds.kind import num_parameters
-from evo_mtl.network.pooling import pool
-from evo_mtl.network.trunks import Trunk
-from evo_mtl.seeding import generator
-from evo_mtl.training.descent import Descent, batches
+from evo_mtl.errors import TrunkError
+from evo_mtl.network.cost import stage_parameters
 
 SHARES = (6.5 / 11.2, 2.3 / 11.2, 2.4 / 11.2)
 """Frozen, common and own share of parameters: the split 6.5 - 2.3 - 2.4 of the thesis' ResNet-18."""
 
-COMMON_RATE, OWN_RATE = 1e-5, 1e-2
+SPACE = "thesis_6.5-2.3-2.4"
+"""The search space that has its rates; the thesis states them, the batch size and one pass, but no optimizer."""
+CUT = "half"
 BATCH = 64
 
 
@@ -72,75 +65,42 @@ def nearest_cuts(parameters: Sequence[int], shares: tuple[float, float, float] =
     return Cuts(common, own, (frozen, shared, rest))
 
 
-class SplitNetwork:
-    """A trunk split in three, with a separate end for each task that it has learned.
+def cuts_of(trunk: str) -> Cuts:
+    """Where a trunk is split, cut into halves of blocks.
+
+    Raises:
+        TrunkError: No such trunk, or it has fewer than three stages.
+    """
+    return nearest_cuts(stage_parameters(trunk, CUT))
+
+
+def settings(trunk: str, weights: str, image_size: int) -> tuple[str, ...]:
+    """``key=value`` that make of :data:`SPACE` the split of a trunk, for one pass over training examples that stay.
 
     Args:
-        trunk: Copied; preferably cut as finely as possible.
-        device: Where it trains.
+        trunk: Its name.
+        weights: Where its weights come from.
+        image_size: Of its images.
+
+    Raises:
+        TrunkError: No such trunk, or it has fewer than three stages.
     """
-
-    def __init__(self, trunk: Trunk, device: str = "cpu") -> None:
-        self.cuts = nearest_cuts([num_parameters(stage) for stage in trunk.stages])
-        self._trunk, self._device = trunk, device
-        self._frozen = self._part(0, self.cuts.common).requires_grad_(False)
-        self._common = self._part(self.cuts.common, self.cuts.own)
-        self._ends: dict[str, nn.ModuleList] = {}
-
-    def learn(self, data: TaskData, seed: int) -> int:
-        """Learns one more task in one pass; returns the number of parameters that only this task has.
-
-        SGD with momentum 0.9, cross-entropy, batches of 64, constant rates: 1e-5 for the common part,
-        which every task goes on training, 1e-2 for the task's own stages, which start as the pretrained
-        ones, and its head, which starts at zero. Norms of what is trained use batch statistics. The thesis
-        states rates, batch size and passes, but no optimizer.
-
-        Raises:
-            CandidateError: It diverged.
-        """
-        own = self._part(self.cuts.own, len(self._trunk.stages))
-        head = nn.Linear(self._trunk.channels[-1], data.num_classes).to(self._device)
-        nn.init.zeros_(head.weight)
-        nn.init.zeros_(head.bias)
-        end = nn.ModuleList([own, head])
-        rates = [
-            {"params": list(self._common.parameters()), "lr": COMMON_RATE},
-            {"params": list(end.parameters()), "lr": OWN_RATE},
-        ]
-        optimiser = torch.optim.SGD(rates, momentum=0.9)
-        labels = torch.tensor(data.train_labels, dtype=torch.int64, device=self._device)
-        way = Descent(lambda examples: self._logits(end, examples), optimiser)
-        self._common.train()
-        end.train()
-        for batch in batches(labels, BATCH, 1, [generator(seed, "fixed_split", data.name)]):
-            loss = way.step(data.train_images, batch)
-        if not math.isfinite(loss.item()):
-            raise CandidateError(f"the fixed split diverged on {data.name}")
-        self._ends[data.name] = end
-        return num_parameters(end)
-
-    @torch.inference_mode()
-    def answer(self, task: str, images: np.ndarray) -> np.ndarray:
-        """Class numbers ``(N,)`` for images ``(N, S, S, 3)`` uint8, with the common part as it is now."""
-        end = self._ends[task]
-        self._common.eval()
-        end.eval()
-        parts = [
-            self._logits(end, images[start : start + CHUNK]).argmax(1).cpu().numpy()
-            for start in range(0, len(images), CHUNK)
-        ]
-        return np.concatenate(parts)
-
-    def _part(self, first: int, last: int) -> nn.Sequential:
-        stages = (copy.deepcopy(stage) for stage in self._trunk.stages[first:last])
-        part = nn.Sequential(*stages).requires_grad_(True).eval()
-        return part.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def _logits(self, end: nn.ModuleList, images: np.ndarray) -> Tensor:
-        trunk = self._trunk
-        source = trunk.input.at(int(images.shape[1]))
-        pixels = source.first(torch.tensor(images, device=self._device))
-        own, head = end
-        features = own(self._common(self._frozen(pixels)))
-        logits: Tensor = head(pool(features, 1, trunk.num_prefix_tokens))
-        return logits
+    cuts = cuts_of(trunk)
+    alone = {
+        "image_size": image_size,
+        "batch_size": BATCH,
+        "epochs": 1,
+        "schedule": "constant",
+        "warmup_share": 0.0,
+    }
+    seed = {"name": "split", "open_from": cuts.common, "own_from": cuts.own, "taps": "last"}
+    values = {
+        "name": "fixed_split",
+        "trunk": {"name": trunk, "weights": weights, "cut": CUT},
+        "stages.boundaries": [cuts.common],
+        "stages.own_from": [cuts.own],
+        **{f"hyperparameters.{name}": {"values": [one], "default": one} for name, one in alone.items()},
+        "seeds": [seed],
+        "validations": 1,
+    }
+    return tuple(f"{key}={json.dumps(value)}" for key, value in values.items())

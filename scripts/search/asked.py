@@ -137,7 +137,9 @@ def _pieces(asked: Asked, method: Method, seed: int, stream: Path, seconds: floa
     asked_for = digest(canonical_json(decided))
     # The dear one does its tasks side by side.
     for some in [(task,) for task in tasks] if method.name == WHOLE else [tasks]:
-        yield Learning(method.name, seed, asked_for, some, trunk.name, trunk.weights, asked.size, asked.grid)
+        yield Learning(
+            method.name, seed, asked_for, stream, some, trunk.name, trunk.weights, asked.size, asked.grid
+        )
 
 
 def _every(parts: Sequence[tuple[str, tuple[int, ...]]]) -> Iterator[tuple[str, tuple[int, ...]]]:

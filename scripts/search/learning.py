@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 
-from evo_mtl.engines.workbench import set_threads
-from evo_mtl.learners.answers import pack
-from evo_mtl.learners.comparison import Request, compute_row, task_data
-from evo_mtl.learners.fixed_split import SplitNetwork
+from evo_mtl.answering.model import load
+from evo_mtl.learners import fixed_split
+from evo_mtl.learners.comparison import Request, compute_row
 from evo_mtl.network.cost import stage_parameters
-from evo_mtl.network.trunks import build_trunk, stage_modules, work_in
+from evo_mtl.network.trunks import stage_modules, work_in
+from evo_mtl.run import progress as tell
+from evo_mtl.run.config import make_config
+from evo_mtl.run.folder import RunFolder
+from evo_mtl.run.options import Options
+from evo_mtl.searching.runner import run_search
 from evo_mtl.streams.config import TaskConfig
-from evo_mtl.streams.task import load_batch, open_task, open_test
-from evo_mtl.training.metrics import score
+from evo_mtl.streams.task import open_splits
 from search.rows import Rows
+from search.searching import answered, decode
 from search.work import Learning, Place
 
 FIXED_SPLIT = "fixed_split"
@@ -32,7 +36,7 @@ def do(work: Learning, place: Place, say: Callable[[str], None]) -> None:
     there = rows.there(work.method, work.seed, work.asked)
     if work.method == FIXED_SPLIT:
         if len(there) < len(work.tasks):
-            for row in _split_rows(work, say):
+            for row in _split_rows(work, place, say):
                 if row["task"] not in there:
                     rows.append(row)
         return
@@ -80,42 +84,54 @@ def _named(work: Learning, task: str, data: str, metric: str) -> dict[str, Any]:
     }
 
 
-def _split_rows(work: Learning, say: Callable[[str], None]) -> list[dict[str, Any]]:
+def _split_rows(work: Learning, place: Place, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """The fixed split along the whole stream: quality right after each task, and after all of them."""
-    set_threads(1)
-    trunk = build_trunk(work.trunk, work.weights, "half")
-    network, source = SplitNetwork(trunk), trunk.input.at(work.size)
-    tests, rows = {}, []
-    for config in work.tasks:
-        task = open_task(config, trust_python=True)
-        data = task_data(task, source)
-        cpu, wall = time.process_time(), time.perf_counter()
-        added = network.learn(data, work.seed)
-        spent = {"cpu_seconds": time.process_time() - cpu, "seconds": time.perf_counter() - wall}
-        test = open_test(config, trust_python=True)
-        tests[task.name] = (load_batch(test, source), test.labels, data)
-        right_after = network.answer(task.name, tests[task.name][0])
-        say(f"{task.name}: learned in {spent['seconds']:.0f} s")
+    folder = RunFolder(place.folder / "runs" / f"{work.method}-s{work.seed}")
+    shutil.rmtree(
+        folder.path, ignore_errors=True
+    )  # one that was cut short is begun anew, so that its costs are whole
+    config = make_config(
+        work.stream,
+        fixed_split.SPACE,
+        seed=work.seed,
+        overrides=fixed_split.settings(work.trunk, work.weights, work.size),
+    )
+    tasks, cache = {task.name: task for task in config.stream.tasks}, place.cache or folder.cache
+    spent: dict[str, dict[str, float]] = {}
+    begun = [0.0, 0.0]
+
+    def hear(event: tell.Event) -> None:
+        if isinstance(event, tell.TaskStarted):
+            decode(tasks[event.name], config, cache)
+            begun[:] = time.process_time(), time.perf_counter()
+        elif isinstance(event, tell.TaskDone):
+            cpu, wall = time.process_time() - begun[0], time.perf_counter() - begun[1]
+            spent[event.name] = {"cpu_seconds": round(cpu, 2), "seconds": round(wall, 2)}
+            say(f"{event.name}: learned in {wall:.0f} s")
+
+    run_search(folder, config, Options(cache=place.cache, trust_python=True), hear)
+    model, cuts = load(folder.path), fixed_split.cuts_of(work.trunk)
+    rows = []
+    for name, task in tasks.items():
+        splits, cost = open_splits(task, trust_python=True), model.state.answer(name).told.cost
+        known, then = model.state.answered[name].brief, load(folder.path, after=name)
+        head = cost.active_parameters - sum(stage_parameters(work.trunk, fixed_split.CUT))
+        own = sum(stage_parameters(work.trunk, fixed_split.CUT)[cuts.own :])
         rows.append(
             {
-                **_named(work, task.name, task.digest, task.metric),
-                **{key: round(value, 2) for key, value in spent.items()},
-                "val1": score(task.metric, right_after, test.labels),
-                "images": len(task.train),
-                "added_parameters": added,
-                "shares": list(network.cuts.shares),
-                "num_train": len(task.train),
-                "chosen": {"stages": [network.cuts.common, network.cuts.own]},
+                **_named(work, name, known.digest, known.metric),
+                **spent[name],
+                "val1": answered(known.metric, splits.test, then.route(name), then.shared)["test"],
+                "images": known.num_train,
+                "added_parameters": own + head,
+                "shares": list(cuts.shares),
+                "num_train": known.num_train,
+                "chosen": {"stages": [cuts.common, cuts.own]},
+                **answered(known.metric, splits.test, model.route(name), model.shared),
+                "validation": answered(known.metric, splits.validation, model.route(name), model.shared)[
+                    "test"
+                ],
+                "active_parameters": cost.active_parameters,
             }
         )
-    for row in rows:
-        images, labels, data = tests[row["task"]]
-        answers = network.answer(row["task"], images)
-        frozen_and_common = row["trunk_parameters"] * (1 - row["shares"][2])
-        row |= {
-            "test": score(row["metric"], answers, labels),
-            "validation": data.validation_score(network.answer(row["task"], data.validation_images)),
-            "active_parameters": int(np.round(frozen_and_common)) + row["added_parameters"],
-            **pack(answers, labels),
-        }
     return rows

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ class _Listener:
 
     def __call__(self, event: tell.Event) -> None:
         if isinstance(event, tell.TaskStarted):
-            self._decode(self.tasks[event.name])
+            decode(self.tasks[event.name], self.config, self.place.cache or self.folder.cache)
             self._reset()
         elif isinstance(event, tell.Looked) and not event.replayed:
             self._read(event.task, 0)
@@ -129,27 +130,6 @@ class _Listener:
     def _readings(self, task: str) -> list[Mapping[str, Any]]:
         return [one for one in read_timings(self.clock) if one.get("task") == task]
 
-    def _decode(self, task: TaskConfig) -> None:
-        """Decodes before the clock runs, since with a shared cache only one run would pay for it."""
-        folder = self.place.cache or self.folder.cache
-        images = TaskImages(
-            open_task(task, trust_python=True),
-            self.config.seed,
-            ArrayCache(folder.expanduser().absolute(), CACHE_BYTES),
-            self.config.space.image_sizes,
-        )
-        plain = Genome(  # only what it says of pixels is read
-            root="",
-            boundary=0,
-            stages=(),
-            adapters=(),
-            taps=(),
-            head=HeadGene("ridge"),
-            hyperparameters=tuple(sorted(self.config.space.defaults().items())),
-        )
-        images.train(plain, 0)
-        images.validation(plain)
-
     def _keep_seed(self, task: str) -> None:
         """Copies what the best seed candidate trained: the run drops it when the task's turn ends."""
         committed = self.folder.read_state().turn(task)[0]
@@ -183,7 +163,7 @@ class _Listener:
         clock = self._readings(task.name)
         search = {
             "validation": answer.told.quality,
-            **_answered(known.metric, splits.test, model.route(task.name), model.shared),
+            **answered(known.metric, splits.test, model.route(task.name), model.shared),
             **_costs(chosen),
             **_spent(looks, tried, clock),
         }
@@ -193,7 +173,7 @@ class _Listener:
             started = [one for one in tried if one.candidate.generation == 0]
             no_search = {
                 "validation": best.quality,
-                **_answered(known.metric, splits.test, *self._seed_route(best, model, task.name)),
+                **answered(known.metric, splits.test, *self._seed_route(best, model, task.name)),
                 **_costs(best),
                 **_spent(looks, started, [one for one in clock if one["generation"] == 0]),
             }
@@ -224,7 +204,28 @@ def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
     return Population(tuple(evaluations)).best
 
 
-def _answered(metric: str, test: Split, route: Route, shared: SharedRoutes) -> dict[str, Any]:
+def decode(task: TaskConfig, config: RunConfig, cache: Path) -> None:
+    """Decodes before the clock runs, since with a shared cache only one run would pay for it."""
+    images = TaskImages(
+        open_task(task, trust_python=True),
+        config.seed,
+        ArrayCache(cache.expanduser().absolute(), CACHE_BYTES),
+        config.space.image_sizes,
+    )
+    plain = Genome(  # only what it says of pixels is read
+        root="",
+        boundary=0,
+        stages=(),
+        adapters=(),
+        taps=(),
+        head=HeadGene("ridge"),
+        hyperparameters=tuple(sorted(config.space.defaults().items())),
+    )
+    images.train(plain, 0)
+    images.validation(plain)
+
+
+def answered(metric: str, test: Split, route: Route, shared: SharedRoutes) -> dict[str, Any]:
     """Quality on the test split and which images were answered rightly."""
     batch = load_batch(test, route.input)
     answers = shared.logits([route], {route.input.size: batch})[0].numpy().argmax(1)

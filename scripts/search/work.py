@@ -67,8 +67,8 @@ class Learning:
     """A learner on some tasks in their order: one task, unless it learns a stream.
 
     Attributes:
-        method, seed, asked: As for a search.
-        tasks: Split by this seed.
+        method, seed, asked, stream: As for a search.
+        tasks: Of the stream, split by this seed.
         trunk, weights: The trunk.
         size: Of the images.
         grid: What fine-tuning tries.
@@ -77,6 +77,7 @@ class Learning:
     method: str
     seed: int
     asked: str
+    stream: Path
     tasks: tuple[TaskConfig, ...]
     trunk: str
     weights: str

@@ -1,28 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-import torch
 
+import evo_mtl
 from evo_mtl.errors import TrunkError
-from evo_mtl.learners.fixed_split import SHARES, SplitNetwork, nearest_cuts
-from evo_mtl.learners.learner import TaskData
-from evo_mtl.network.kinds.kind import num_parameters
-from evo_mtl.network.trunks import Trunk, build_trunk
+from evo_mtl.learners.fixed_split import SHARES, SPACE, cuts_of, nearest_cuts, settings
+from evo_mtl.network.cost import stage_parameters
+from evo_mtl.run.folder import open_run
+from evo_mtl.testing.worlds import write_stream
 
-
-def other(data: TaskData) -> TaskData:
-    """The same images under another name, their classes the other way round."""
-    labels = [data.num_classes - 1 - labels for labels in (data.train_labels, data.validation_labels)]
-    return TaskData("other", 3, "accuracy", data.train_images, labels[0], data.validation_images, labels[1])
-
-
-def weights(module: torch.nn.Module) -> list[torch.Tensor]:
-    return [tensor.clone() for tensor in module.state_dict().values()]
-
-
-def equal(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+TRUNK = "mobilenetv2_035"
 
 
 def test_the_cuts_are_those_of_the_smallest_error_among_all_pairs() -> None:
@@ -45,58 +35,58 @@ def test_a_trunk_of_two_stages_cannot_be_split() -> None:
         nearest_cuts([1, 2])
 
 
-def test_the_root_trunk_is_split_near_the_shares_of_the_thesis() -> None:
-    stages = build_trunk("tf_efficientnet_lite0", "random", "half").stages
-    cuts = nearest_cuts([num_parameters(stage) for stage in stages])
-    assert np.abs(np.subtract(cuts.shares, SHARES)).max() < 0.03
+@pytest.mark.parametrize(("trunk", "most"), [("tf_efficientnet_lite0", 0.03), ("resnet18", 0.01)])
+def test_a_trunk_is_split_near_the_shares_of_the_thesis(trunk: str, most: float) -> None:
+    assert np.abs(np.subtract(cuts_of(trunk).shares, SHARES)).max() < most
 
 
-def test_a_later_task_changes_the_common_part_and_neither_the_frozen_one_nor_an_earlier_own_end(
-    data: TaskData, trunk: Trunk
-) -> None:
-    network = SplitNetwork(trunk)
-    network.learn(data, seed=0)
-    end = network._ends[data.name]
-    before = [weights(part) for part in (network._frozen, network._common, end)]
-    network.learn(other(data), seed=0)
-    after = [weights(part) for part in (network._frozen, network._common, end)]
-    assert [equal(a, b) for a, b in zip(before, after)] == [True, False, True]
+def test_of_resnet18_it_is_the_split_of_the_thesis() -> None:
+    assert (cuts_of("resnet18").common, cuts_of("resnet18").own) == (15, 16)
 
 
-def test_a_task_has_its_own_stages_and_head_for_itself(data: TaskData, trunk: Trunk) -> None:
-    network = SplitNetwork(trunk)
-    own = sum(num_parameters(stage) for stage in trunk.stages[network.cuts.own :])
-    assert network.learn(data, seed=0) == own + 3 * (trunk.channels[-1] + 1)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tasks along a stream."""
+    home = tmp_path_factory.mktemp("split")
+    evo_mtl.search(
+        write_stream(home, ("aa", "bbb")),
+        space=SPACE,
+        run=home / "run",
+        overrides=settings(TRUNK, "random", 32),
+    )
+    return home / "run"
 
 
-def test_the_trunk_that_is_split_stays_as_it_was(data: TaskData, trunk: Trunk) -> None:
-    before = [tensor for stage in trunk.stages for tensor in weights(stage)]
-    SplitNetwork(trunk).learn(data, seed=0)
-    assert equal(before, [tensor for stage in trunk.stages for tensor in weights(stage)])
-    assert not any(p.requires_grad for stage in trunk.stages for p in stage.parameters())
+def test_it_is_one_candidate_a_task_that_is_frozen_followed_and_own(run: Path) -> None:
+    state, cuts = open_run(run)[2], cuts_of(TRUNK)
+    for task in ("aa", "bbb"):
+        genome = state.answer(task).way.genome
+        assert (genome.boundary, genome.own_from) == (cuts.common, cuts.own)
+        assert [gene.open for gene in genome.stages] == [i >= cuts.common for i in range(genome.depth)]
+        told = {
+            name: genome[name] for name in ("learning_rate", "common_learning_rate", "batch_size", "epochs")
+        }
+        assert told == {"learning_rate": 0.01, "common_learning_rate": 1e-5, "batch_size": 64, "epochs": 1}
+        assert (genome["schedule"], genome["warmup_share"]) == ("constant", 0.0)
 
 
-def test_the_same_seed_learns_the_same_and_another_seed_does_not(data: TaskData, trunk: Trunk) -> None:
-    found = []
-    for seed in (0, 0, 1):
-        network = SplitNetwork(trunk)
-        many = TaskData(
-            "many",
-            3,
-            "accuracy",
-            *(np.concatenate([a] * 8) for a in (data.train_images, data.train_labels)),
-            data.validation_images,
-            data.validation_labels,
-        )
-        network.learn(many, seed)
-        found.append(weights(network._ends["many"]))
-    assert equal(found[0], found[1])
-    assert not equal(found[0], found[2])
+def test_a_later_task_changes_what_is_in_common_and_nothing_else(run: Path) -> None:
+    cuts, state = cuts_of(TRUNK), open_run(run)[2]
+    root = next(iter(state.roots.values())).components
+    then, now = (evo_mtl.load(run, after).route("aa") for after in ("aa", None))
+    moved = [
+        node.stage for node, new in zip(then.nodes, now.nodes, strict=True) if node.component != new.component
+    ]
+    assert moved == list(range(cuts.common, cuts.own))
+    assert [node.component for node in now.nodes[: cuts.common]] == list(root[: cuts.common])
+    others = evo_mtl.load(run).route("bbb")
+    assert others.nodes[cuts.common].component == now.nodes[cuts.common].component
+    assert others.nodes[cuts.own].component != now.nodes[cuts.own].component
 
 
-def test_answers_do_not_depend_on_the_state_that_training_left(data: TaskData, trunk: Trunk) -> None:
-    network = SplitNetwork(trunk)
-    network.learn(data, seed=0)
-    together = network.answer(data.name, data.validation_images)
-    alone = [network.answer(data.name, image[None])[0] for image in data.validation_images]
-    assert together.tolist() == alone
+def test_a_task_adds_its_own_stages_and_head_and_the_first_what_is_in_common(run: Path) -> None:
+    state, cuts, counts = open_run(run)[2], cuts_of(TRUNK), stage_parameters(TRUNK, "half")
+    first, second = (state.answer(task).told.cost for task in ("aa", "bbb"))
+    heads = [cost.active_parameters - sum(counts) for cost in (first, second)]
+    assert second.added_parameters == sum(counts[cuts.own :]) + heads[1]
+    assert first.added_parameters == sum(counts[cuts.common :]) + heads[0]
