@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.one_pass import unfit_offline, unfit_online
 from evo_mtl.genome.space import SearchSpace, read_space
-from evo_mtl.streams.config import StreamConfig, read_stream
+from evo_mtl.streams.config import StreamConfig, TaskConfig, read_stream
 
 RECORDED = (
     "torch",
@@ -121,6 +121,22 @@ def make_config(
         passes=passes,
         versions=versions(),
     )
+
+
+def check_private(space: SearchSpace, tasks: Iterable[TaskConfig]) -> None:
+    """Raises ``ConfigError`` where others would go on from what a private task trained.
+
+    Args:
+        space: By which the tasks are searched.
+        tasks: Of which the search has not begun.
+    """
+    private = next((task.name for task in tasks if task.private), None)
+    if private is not None and space.stages.own_from:
+        raise ConfigError(
+            f"by search space {space.name} stages follow (stages: own_from), so others would go on from what this task "
+            "trained",
+            f"task {private}: private",
+        )
 
 
 def override(space: SearchSpace, settings: Sequence[str]) -> SearchSpace:

@@ -11,7 +11,7 @@ from evo_mtl.engines.workbench import set_threads
 from evo_mtl.errors import DataError, InputError, RunError, TrunkError
 from evo_mtl.files import digest, write_atomic
 from evo_mtl.network.trunks import trunk_name
-from evo_mtl.run.config import RunConfig, grown, to_yaml
+from evo_mtl.run.config import RunConfig, check_private, grown, to_yaml
 from evo_mtl.run.events import Begun, Data
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.opened import Opened, read_opened, write_opened
@@ -79,6 +79,7 @@ def checked(
         # By then what a task's stages follow has moved on, and what is known of its route with it.
         said = f"{config.passes} passes with search space {follows[0]}, by which stages follow (stages: own_from)"
         raise InputError(said, "--passes")
+    check_private(config.space, (task for task in config.stream.tasks if task.name not in state.tasks))
     refuse_untrusted(config.stream.tasks, trust_python)
     check_device(config.device)
     tasks: list[Planned] = []

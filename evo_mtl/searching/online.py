@@ -16,7 +16,7 @@ from evo_mtl.archive.timings import append_timing
 from evo_mtl.errors import CandidateError, InputError, RunError
 from evo_mtl.evolution.population import Population
 from evo_mtl.run import progress as tell
-from evo_mtl.run.config import RunConfig
+from evo_mtl.run.config import RunConfig, check_private
 from evo_mtl.run.events import Arrived, Data, Found, Lost, Round, Standings, Streamed
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.options import Options
@@ -51,6 +51,7 @@ def check_stream(folder: RunFolder, config: RunConfig, options: Options) -> None
         state = folder.read_state()
         config = continued(folder.read_config(), config, state, folder)
     check_device(config.device)
+    check_private(config.space, (task for task in config.stream.tasks if task.name not in state.tasks))
     roots: set[object] = set()
     opened = open_experience(config.stream, config.seed, trust_python=options.trust_python)
     for incoming in opened.tasks:

@@ -262,6 +262,18 @@ def test_offline_the_best_candidate_writes_the_next_version(tmp_path: Path) -> N
     assert found["forgetting"] == pytest.approx(np.mean(np.subtract(told, now)[:-1]))
 
 
+@pytest.mark.parametrize(("space", "online"), [(OFFLINE, ""), (FIXED, ONLINE)], ids=["offline", "online"])
+def test_from_what_a_private_task_trained_nobody_goes_on(space: str, online: str, tmp_path: Path) -> None:
+    stream = write_stream(tmp_path, TASKS[:2], online)
+    stream.write_text(stream.read_text().replace("name: bbb,", "name: bbb, private: true,"))
+    written = write_space(tmp_path, space)
+    with pytest.raises(ConfigError, match=r"task bbb: private: .*own_from"):
+        evo_mtl.search(stream, space=str(written), run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    overrides = ("stages.own_from=[]", "seeds=[{name: split, open_from: 2}]")
+    evo_mtl.search(stream, space=str(written), run=tmp_path / "run", overrides=overrides)
+
+
 def test_what_changes_others_is_not_offered_and_not_visited_again(tmp_path: Path) -> None:
     run = searched(tmp_path, OFFLINE, "", ("aa",))
     with pytest.raises(RunError, match="own_from"):
