@@ -400,7 +400,12 @@ def _answer(fold: Fold, name: str, answer: Answer, line: Line) -> None:
     fold.choosable.pop(name, None)
     if answer.choosable:
         fold.choosable[name] = answer.choosable
+    known = {line_name(root, stage) for stage in range(stages)}
     for followed, version in answer.versions.items():
+        if followed not in known:
+            raise ValueError(
+                f"a route that follows {followed[:8]}{followed[64:]}; its root trunk has {stages} stages"
+            )
         versions = fold.lines.get(followed, ())
         if version not in versions:  # with a rate of 0 it is no new one
             fold.lines[followed] = (*versions, version)

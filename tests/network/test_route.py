@@ -6,10 +6,11 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.inputs import Pixels
-from evo_mtl.network.route import INPUT, Node, Route, close
+from evo_mtl.network.route import INPUT, Node, Route, check_closed, close, on_newest
 from evo_mtl.plain import plain, restore
 from evo_mtl.testing.genomes import a_genome, a_space, trunk_facts, trunk_layout
 
@@ -92,6 +93,34 @@ def test_a_closed_route_names_what_was_trained_and_nothing_else_changes() -> Non
     assert closed.components == ("a" * 64, "d" * 64, "e" * 64)
     assert not any(node.open for node in closed.nodes)
     assert equal_places(closed, ROUTE) == [0, 2]
+
+
+def test_what_follows_is_run_with_the_newest_version_and_all_else_as_it_was() -> None:
+    nodes = (
+        Node("stage", (INPUT,), "a" * 64, "stage:0"),
+        Node("stage", (0,), "b" * 64, "stage:1", follows=True),
+        Node("pool", (1,), grid=1),
+        Node("concatenate", (2,)),
+        Node("head", (3,), "c" * 64, "head"),
+    )
+    route = check_closed(Route(PIXEL_RULE, nodes))
+    now = on_newest(route, {0: "d" * 64, 1: "e" * 64})
+    assert now.components == ("a" * 64, "e" * 64, "c" * 64)
+    assert [node.follows for node in now.nodes] == [False, True, False, False, False]
+    pinned = replace(route, nodes=tuple(replace(node, follows=False) for node in nodes))
+    assert on_newest(pinned, {0: "d" * 64, 1: "e" * 64}) == pinned
+    assert pinned.keys() == route.keys()
+
+
+def test_only_a_stage_of_the_main_path_follows() -> None:
+    nodes = (
+        Node("stage", (INPUT,), "a" * 64, "stage:0"),
+        Node("pool", (0,), grid=1),
+        Node("concatenate", (1,)),
+        Node("head", (2,), "c" * 64, "head", follows=True),
+    )
+    with pytest.raises(ValueError, match="follows"):
+        check_closed(Route(PIXEL_RULE, nodes))
 
 
 def test_every_assembled_genome_survives_json_and_reads_earlier_nodes_only(rng: np.random.Generator) -> None:

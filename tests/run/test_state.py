@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evo_mtl.archive.journal import Journal
 from evo_mtl.errors import CorruptionError
-from evo_mtl.run.events import Chosen, Happened, Kept, Member, Offered, Stopped, written
+from evo_mtl.genome.genome import line_name
+from evo_mtl.run.events import Chosen, Found, Happened, Kept, Member, Offered, Stopped, written
 from evo_mtl.run.state import ArchiveState, replay
 from evo_mtl.testing.records import (
     BEGUN,
@@ -44,6 +46,30 @@ def state(tmp_path: Path, *happened: Happened) -> ArchiveState:
 
 def offered(number: int, taken: bool = False) -> Offered:
     return Offered("digits", number, 0.05, (), (), None, answer("b", "new") if taken else None)
+
+
+def followed(task: str, version: str, stage: int = 0) -> Found:
+    """A route whose only stage follows."""
+    whole = found(task, version, f"head of {task}")
+    nodes = whole.answer.way.route.nodes
+    first = replace(nodes[0], follows=True, slot=f"stage:{stage}")
+    route = replace(whole.answer.way.route, nodes=(first, *nodes[1:]))
+    return replace(whole, answer=replace(whole.answer, way=replace(whole.answer.way, route=route)))
+
+
+def test_each_route_that_follows_gives_its_line_a_version(tmp_path: Path) -> None:
+    tasks = [arrived(name) for name in ("one", "two", "three", "four")]
+    routes = [followed("one", "v1"), followed("two", "v2"), found("three"), followed("four", "v2")]
+    now = state(tmp_path, BEGUN, ROOT, *(event for pair in zip(tasks, routes, strict=True) for event in pair))
+    assert now.lines == {line_name(ROOT.root, 0): (named("v1"), named("v2"))}
+    assert now.newest(ROOT.root) == {0: named("v2")}
+    assert [now.versions_behind(name) for name in ("one", "two", "three", "four")] == [1, 0, 0, 0]
+    assert state(tmp_path, BEGUN, ROOT, tasks[2], routes[2]).lines == {}
+
+
+def test_a_stage_that_the_root_has_not_is_not_followed(tmp_path: Path) -> None:
+    with pytest.raises(CorruptionError, match="follows"):
+        state(tmp_path, BEGUN, ROOT, TASK, followed("digits", "v", stage=2))
 
 
 def test_no_events_give_an_empty_state(tmp_path: Path) -> None:

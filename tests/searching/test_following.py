@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import evo_mtl
+from evo_mtl.cli.main import main
 from evo_mtl.errors import ConfigError, InputError, RunError
 from evo_mtl.genome.genome import line_name
 from evo_mtl.run import progress as tell
@@ -15,7 +17,8 @@ from evo_mtl.run.config import make_config
 from evo_mtl.run.events import Arrived, Found, Generation, Round, history
 from evo_mtl.run.folder import RunFolder, open_run
 from evo_mtl.run.options import Options
-from evo_mtl.run.state import ArchiveState
+from evo_mtl.run.snapshot import read_state
+from evo_mtl.run.state import ArchiveState, replay
 from evo_mtl.searching.offers import offer
 from evo_mtl.searching.runner import run_search
 from evo_mtl.searching.usage import in_use
@@ -141,6 +144,20 @@ def test_after_a_task_the_later_ones_are_unknown(fixed: Path) -> None:
         evo_mtl.evaluate(fixed, ["cc"], after="bbb")
     with pytest.raises(InputError, match="dd"):
         evo_mtl.evaluate(fixed, after="dd")
+
+
+def test_the_command_says_it_too(fixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(fixed), "--after", "bbb", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(evo_mtl.evaluate(fixed, after="bbb")))
+    assert main(["evaluate", str(fixed), "--task", "cc", "--after", "bbb"]) == 2
+    assert "cc" in capsys.readouterr().err
+    assert main(["evaluate", str(fixed)]) == 0
+    assert "versions behind" in capsys.readouterr().out
+
+
+def test_a_state_from_a_snapshot_has_the_lines(fixed: Path) -> None:
+    folder = open_run(fixed)[0]
+    assert replay(folder.journal).lines == read_state(folder.journal).lines == state_of(fixed).lines
 
 
 def test_after_a_task_whose_routes_were_replaced_since_it_is_refused(tmp_path: Path) -> None:
