@@ -269,7 +269,7 @@ def test_a_method_that_cannot_be_read_is_refused(names: str, more: list[str], sa
         part("methods").read_methods(names, more)
 
 
-KNOWN = ("online", "random", "depth_ridge", "slda", "ncm", "fine_tuning", "offline")
+KNOWN = ("online", "random", "depth_ridge", "slda", "ncm", "fine_tuning", "fixed_split", "offline")
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -277,8 +277,9 @@ def test_a_known_method_can_be_searched_in_its_regime(name: str) -> None:
     (method,) = part("methods").read_methods(name)
     space = method.resolved()
     assert set(part("methods").KNOWN) == set(KNOWN)
-    assert (unfit_offline if method.regime == "offline" else unfit_online)(space) is None
-    if name in ("depth_ridge", "slda", "ncm", "fine_tuning"):
+    for order in ("sequential", "mixed", "blurry"):
+        assert (unfit_offline(space) if method.regime == "offline" else unfit_online(space, order)) is None
+    if name in ("depth_ridge", "slda", "ncm", "fine_tuning", "fixed_split"):
         assert [seed.name for seed in space.seeds] == [name]
         assert space.race.population == 1  # so nobody is ever born
 

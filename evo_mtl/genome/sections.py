@@ -282,6 +282,12 @@ class RaceRules(Section):
     window: int = Field(
         512, ge=1, description="examples over which quality is taken: older ones count for less"
     )
+    widest: int = Field(
+        2048,
+        ge=1,
+        description="most numbers that a child with a solved head may read if nobody sums them yet: sums take 8 bytes for "
+        "each pair of them",
+    )
     every: int = Field(
         16,
         ge=1,

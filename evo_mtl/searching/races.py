@@ -19,11 +19,13 @@ from evo_mtl.evolution.outcome import OK, Notes, failed
 from evo_mtl.evolution.population import Population, settled
 from evo_mtl.evolution.race import Race, Tally
 from evo_mtl.evolution.turn import World, seed_candidates
+from evo_mtl.genome.genome import Genome
+from evo_mtl.network.assembly import assemble
 from evo_mtl.network.streaming import MomentsPool
 from evo_mtl.run.events import Standings
 from evo_mtl.searching.ground import Ground
 from evo_mtl.streams.experience import Incoming, Part
-from evo_mtl.training.arena import Arena
+from evo_mtl.training.arena import Arena, taps_of
 from evo_mtl.training.contestant import Contestant, Contestants, one_by_one
 from evo_mtl.training.inputs import Held
 
@@ -200,7 +202,14 @@ class TaskRace:
         world = replace(self._world, space=self._space.model_copy(update={"budget": budget}))
         population = Population(tuple(self._tried.values()))
         made = algorithms.get(self._space.algorithm)(world, population, self.num_rounds + 1)
-        return tuple(one for one in made if world.legal(one.genome))[:free]
+        return tuple(one for one in made if world.legal(one.genome) and self._can_begin(one.genome))[:free]
+
+    def _can_begin(self, genome: Genome) -> bool:
+        """Whether a child's head, if it is solved, reads what is summed, or so little that new sums are cheap."""
+        if genome.head.trained:
+            return True
+        nodes, widths = taps_of(assemble(genome, self._arena.layout), genome, self._arena.layout)
+        return self._arena.pool.covers(nodes) or sum(widths) <= self._space.race.widest
 
     def _evaluation(self, one: Contestant, trained: Mapping[str, str], stays: bool) -> Evaluation:
         name = one.candidate.id

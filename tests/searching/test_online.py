@@ -324,3 +324,17 @@ def test_a_head_that_may_not_be_written_does_not_lead_at_the_end(tmp_path: Path)
     stream = online_stream(tmp_path, ("aa",), "regime: online\nbatch_size: 8\nleast_aggregate: 40")
     evo_mtl.search(stream, space=str(space), run=tmp_path / "run")
     assert open_run(tmp_path / "run")[2].answer("aa").way.genome.head.kind == "linear"
+
+
+def test_children_with_solved_heads_begin_no_wide_sums(tmp_path: Path) -> None:
+    text = ONLINE_SPACE.replace("every: 2", "every: 1, widest: 1").replace(
+        "  - {name: tune,", "  - {name: t,"
+    )
+    space = write_space(tmp_path, text.replace("heads: [linear, ridge]", "heads: [ridge, slda]"))
+    stream = online_stream(tmp_path, ("aa",))
+    evo_mtl.search(stream, space=str(space), run=tmp_path / "run")
+    rounds = [event for event in history(tmp_path / "run" / "journal.jsonl") if isinstance(event, Round)]
+    seed = rounds[0].races[0].evaluations[0].candidate.genome
+    born = [one.genome for event in rounds for race in event.races for one in race.born]
+    solved = [genome for genome in born if not genome.head.trained]
+    assert all(set(genome.taps) <= set(seed.taps) for genome in solved)
