@@ -11,6 +11,7 @@ from evo_mtl.run.progress import (
     Event,
     GenerationDone,
     GenerationStarted,
+    RoundDone,
     TaskDone,
     TaskStarted,
 )
@@ -114,7 +115,7 @@ def test_the_log_has_a_line_a_generation_with_the_time_left() -> None:
     ):
         log.hear(event, lines.append)
     assert lines == [
-        "task 1/2 task0: 10 classes, 100 training and 0 validation examples",
+        "task 1/2 task0: 10 classes, 100 examples, each once",
         "  generation 0/1: best 0.9000 (score 0.8000), 1 admitted, 5.0 s, about 0:30 left",
         "task 1/2 task0: archived after 0:12, validation 0.9000, 1.00k parameters added (10.0% of the trunk)",
     ]
@@ -132,3 +133,16 @@ def test_the_status_line_tells_task_generation_candidates_best_and_times() -> No
     assert line.text == (
         "task 1/2 task0 · generation 1/1 · 2/4 candidates · best 0.9000 · 0:10 gone · about 0:30 left"
     )
+
+
+def test_a_race_has_a_line_a_round() -> None:
+    said: list[str] = []
+    log = Log(Pace(PLAN, clock=Clock()))
+    log.hear(TaskStarted("signs", 0, 1, 0, 0, 4, 0), said.append)
+    log.hear(TaskStarted("signs", 0, 1, 300, 0, 4, 0), said.append)
+    log.hear(RoundDone("signs", 256, 0.5, "tune", 0.625, 1, 2, 3.0), said.append)
+    assert said == [
+        "task 1/1 signs: 4 classes, a stream",
+        "task 1/1 signs: 4 classes, 300 examples, each once",
+        "  signs: 256 examples, 0.5000 of them answered rightly; tune leads with 0.6250, 1 left, 2 joined, 3.0 s",
+    ]

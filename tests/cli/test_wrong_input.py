@@ -76,7 +76,7 @@ def test_a_missing_stream_file_is_named(command: Command, world: Path) -> None:
         ('name: s\ntasks:\n  - {name: a, source: "npx:one.npz"}\n', ("stream.yaml:3", 'did you mean "npz"')),
         ('name: s\ntasks:\n  - {name: a, source: "npz:gone.npz"}\n', ("gone.npz",)),
         (
-            "name: s\nregime: online\ntasks:\n  - {name: a, source: 'npz:one.npz'}\n",
+            "name: s\nregime: sometimes\ntasks:\n  - {name: a, source: 'npz:one.npz'}\n",
             ("stream.yaml", "regime"),
         ),
         ("name: [\n", ("stream.yaml:",)),
