@@ -245,9 +245,11 @@ def test_a_command_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert "small" in json.dumps(json.loads(found.out))
     assert found.cpu > 0.05
     assert found.peak > 10_000_000
-    wrong = part("running").measured(["spaces", "check", "nonsense"], tmp_path / "logs" / "b")
+    wrong = part("running").measured(["spaces", "check", "nonsense"], tmp_path / "logs" / "b-2.4-x")
     assert wrong.status == 2
     assert "nonsense" in wrong.said
+    names = {path.name for path in (tmp_path / "logs").iterdir()}
+    assert names == {"a.out", "a.err", "b-2.4-x.out", "b-2.4-x.err"}
 
 
 @pytest.mark.parametrize(

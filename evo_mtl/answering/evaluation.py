@@ -37,6 +37,8 @@ DEFINITIONS = {
     "expected_calibration_error": "15 equal bins of confidence (Guo 2017)",
     "added_parameters": "parameters that only this task's route had when it was archived",
     "follows": "stages of the route that answer with the newest version that a task has trained of them",
+    "quality_when_archived": "of an online stream: the task's metric on the same examples with the versions that its "
+    "route was archived with",
     "versions_behind": "how many versions of them came since the route was archived",
     "multiply_adds": "of one image through the route",
 }
@@ -108,7 +110,9 @@ def _evaluate_task(
         digest, images = splits.digest, splits.validation if split == "validation" else splits.test
     if name == config.name and known.digest != digest:  # of a task that was found nobody knows
         raise RunError(f"the data of task {name!r} is not what it was searched on", model.place)
-    logits = _logits(model, model.route(name), images)
+    behind = model.state.versions_behind(name)
+    routes = [model.route(name), *([model.archived_route(name)] if splits is None and behind else [])]
+    logits, *before = _logits(model, routes, images)
     answers, told, pooled = logits.argmax(1), answer.told, answer.way.pooled
     row: dict[str, Any] = {
         "name": config.name,
@@ -118,6 +122,7 @@ def _evaluate_task(
         "metric": known.metric,
         "num_examples": len(images),
         "validation_quality": told.quality,
+        "quality_when_archived": None,
         "prequential": answer.streamed and answer.streamed.prequential,
         "corrected": answer.corrected and plain(answer.corrected),
         "pooled": pooled and plain(pooled),
@@ -125,21 +130,24 @@ def _evaluate_task(
         "logits_unchanged": model.fingerprint(name) == answer.fingerprint,
         "route": list(model.route(name).components),
         "follows": len(answer.versions),
-        "versions_behind": model.state.versions_behind(name),
+        "versions_behind": behind,
         "active_parameters": told.cost.active_parameters,
         "added_parameters": told.cost.added_parameters,
         "multiply_adds": told.cost.inference,
     }
     if (
         splits is None
-    ):  # what was archived answers to the bit as it did then: it is asked now what it answered then
+    ):  # what it answered then is asked now of what was archived, if that answers to the bit as then
         quality = float(row[known.metric])
         then = quality
-        if row["versions_behind"]:
-            before = _logits(model, model.archived_route(name), images)
-            then = metrics.score(known.metric, before.argmax(1), images.labels)
-        return row, then if row["logits_unchanged"] else math.nan, quality
-    validation = logits if split == "validation" else _logits(model, model.route(name), splits.validation)
+        if before:
+            then = metrics.score(known.metric, before[0].argmax(1), images.labels)
+        then = then if row["logits_unchanged"] else math.nan
+        row["quality_when_archived"] = None if math.isnan(then) else then
+        return row, then, quality
+    validation = (
+        logits if split == "validation" else _logits(model, [model.route(name)], splits.validation)[0]
+    )
     now = metrics.score(known.metric, validation.argmax(1), splits.validation.labels)
     return row, told.quality if pooled is None else pooled.validation, now
 
@@ -153,9 +161,10 @@ def _record(now: Mapping[str, float], then: Mapping[str, float] | None = None) -
     return continual.Record(matrix=matrix)
 
 
-def _logits(model: Model, route: Route, split: Split) -> np.ndarray:
-    """Calibrated logits ``(N, K)``."""
-    return model.answer([route], {route.input.size: load_batch(split, route.input)})[0].numpy()
+def _logits(model: Model, routes: Sequence[Route], split: Split) -> list[np.ndarray]:
+    """Calibrated logits ``(N, K)`` of routes that read the same input; what they share is run once."""
+    rows = load_batch(split, routes[0].input)
+    return [found.numpy() for found in model.answer(routes, {routes[0].input.size: rows})]
 
 
 def trunk_parameters(model: Model) -> int:

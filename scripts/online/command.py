@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
-import threading
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from search.seeds import read_seeds
 
 from evo_mtl.errors import EvoMtlError, InputError
-from evo_mtl.files import lock, make_folder
-from evo_mtl.learners.rows import Row, append_row, read_rows
+from evo_mtl.learners.rows import Row, read_rows
 from online.asked import Asked, Work, read_orders, read_sets, work
+from online.going_on import go_on
 from online.methods import read_methods
 from online.results import IDENTITY, KEYS, Results
 from online.running import Runner, commands, do, measured
@@ -77,38 +73,19 @@ def carry_out(
     Raises:
         InputError: Another benchmark works in the folder, or a row was asked for otherwise.
     """
-    make_folder(asked.folder)
-    failures: list[EvoMtlError] = []
-    writing, ended = threading.Lock(), threading.Event()
+    return go_on(
+        rows_file(asked),
+        lambda: missing(asked),
+        lambda piece: do(piece, asked.folder, run, more),
+        _told,
+        processes,
+        until,
+    )
 
-    def one(piece: Work) -> None:
-        if ended.is_set() or (until is not None and time.time() > until):
-            return
-        try:
-            row = do(piece, asked.folder, run, more)
-        except EvoMtlError:
-            raise
-        except BaseException:
-            ended.set()
-            raise
-        with writing:
-            append_row(rows_file(asked), row)
-        mean = sum(its["accuracy"] for its in row["sets"].values()) / len(row["sets"])
-        print(f"{piece.name}: {mean:.4f}, {row['cpu_seconds']:.0f} s of the processor", file=sys.stderr)
 
-    with lock(asked.folder / ".lock"), ThreadPoolExecutor(processes) as pool:
-        futures = [pool.submit(one, piece) for piece in missing(asked)]
-        try:
-            for future in as_completed(futures):
-                error = future.exception()
-                if isinstance(error, EvoMtlError):
-                    failures.append(error)
-                elif error is not None:
-                    raise error
-        except BaseException:
-            ended.set()  # what runs hears of an interruption by itself
-            raise
-    return failures
+def _told(piece: Work, row: Row) -> str:
+    mean = sum(its["accuracy"] for its in row["sets"].values()) / len(row["sets"])
+    return f"{piece.name}: {mean:.4f}, {row['cpu_seconds']:.0f} s of the processor"
 
 
 def missing(asked: Asked) -> list[Work]:

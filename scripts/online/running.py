@@ -59,7 +59,7 @@ def measured(words: Sequence[str], log: Path) -> Ran:
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment = {**os.environ, **threads, "GOMP_SPINCOUNT": "0"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
-    out, err = log.with_suffix(".out"), log.with_suffix(".err")
+    out, err = (log.with_name(f"{log.name}.{kind}") for kind in ("out", "err"))
     begun = time.monotonic()
     with out.open("wb") as printed, err.open("wb") as said:
         process = subprocess.Popen(
