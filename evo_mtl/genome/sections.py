@@ -291,7 +291,8 @@ class RaceRules(Section):
     every: int = Field(
         16,
         ge=1,
-        description="batches of a round: after each the weak are replaced, and what is known is written",
+        description="batches of a round, for each task that is raced on: then the weak are replaced, and what is known is "
+        "written",
     )
 
 

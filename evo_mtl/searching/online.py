@@ -107,6 +107,7 @@ class _Pass:
             self._races[name] = self._race(self._known(name))
         for batch in self._again(position.batches):
             self._read(batch)
+        every = ground.config.space.race.every
         count, committed, over = position.batches, position.batches, set[str]()
         for batch in self._experience:
             if self._finds and self._boundary(batch):
@@ -115,7 +116,8 @@ class _Pass:
             count = batch.number + 1
             over |= set() if self._finds else set(batch.last_of)
             late = self._deadline is not None and time.monotonic() > self._deadline
-            due = late or bool(over) or count - committed >= ground.config.space.race.every
+            # With several tasks at once a batch holds fewer examples of each.
+            due = late or bool(over) or count - committed >= every * len(self._races)
             if due and all(race.writable for name, race in self._races.items() if name not in over):
                 self._round(count, set(self._races) if late else over, late)
                 committed, over = count, set()
