@@ -166,11 +166,15 @@ class ArchiveState:
 
     def race(self, task: str) -> tuple[Standings, ...]:
         """The rounds of a task's race that is not over; none where none has begun."""
-        found: list[Standings] = []
-        for stored in self.rounds.get(task, ()):
-            whole: Round = stored.read()
-            found += [race for race in whole.races if race.task == task]
-        return tuple(found)
+        return tuple(_of_task(task, stored.read()) for stored in self.rounds.get(task, ()))
+
+    def standings(self, task: str) -> Standings:
+        """The last round of a task's race that is not over."""
+        return _of_task(task, self.rounds[task][-1].read())
+
+
+def _of_task(task: str, whole: Round) -> Standings:
+    return next(race for race in whole.races if race.task == task)
 
 
 def replay(journal: Path, count: int | None = None) -> ArchiveState:

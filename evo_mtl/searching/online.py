@@ -97,7 +97,7 @@ class _Pass:
         for name in ground.state.routes:
             self._tell_done(name, 0.0, skipped=True)
         for name in ground.state.position.over:  # a crash came between a round and its routes
-            self._archive(name, ground.state.race(name)[-1])
+            self._archive(name, ground.state.standings(name))
         position = ground.state.position
         if position.stopped:
             return
@@ -226,7 +226,7 @@ class _Pass:
         former = ground.state.position.detector
         before = {former} if former else set[str]()
         for name in ground.state.rounds:
-            before |= ground.state.race(name)[-1].components
+            before |= ground.state.standings(name).components
         races = [race.standings(name in over) for name, race in self._races.items()]
         number = ground.state.position.rounds
         known = (

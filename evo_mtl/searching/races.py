@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -29,6 +29,11 @@ from evo_mtl.training.arena import Arena, taps_of
 from evo_mtl.training.contestant import Contestant, Contestants, one_by_one
 from evo_mtl.training.inputs import Held
 
+CURVE = 16
+"""Rounds of which the quality of a candidate is told; a stream may be endless."""
+REMEMBERED = 256
+"""Candidates that are remembered, those who race now and the latest who left."""
+
 
 class TaskRace:
     """A race over the examples of one task, as it is at the beginning of a round.
@@ -40,7 +45,7 @@ class TaskRace:
     Args:
         ground: The run; the task has arrived.
         incoming: The task.
-        past: Its standings after each round so far.
+        past: Its standings after each round so far, or after those since the former race's.
         threads: Contestants that learn side by side; it changes nothing that comes of it.
         former: The race of the round before, where it was not killed.
         commons: See :class:`evo_mtl.training.arena.Arena`.
@@ -50,13 +55,12 @@ class TaskRace:
         self,
         ground: Ground,
         incoming: Incoming,
-        past: Sequence[Standings] = (),
+        past: Iterable[Standings] = (),
         threads: int = 1,
         former: TaskRace | None = None,
         commons: dict[str, nn.Module] | None = None,
     ) -> None:
-        self._ground, self.incoming, self._past = ground, incoming, tuple(past)
-        self._threads = threads
+        self._ground, self.incoming, self._threads = ground, incoming, threads
         name, num_classes = incoming.name, len(incoming.classes)
         self._space, root = ground.space_of(name), ground.root_of(name)
         self._pricing = ground.pricing_online(incoming)
@@ -64,11 +68,12 @@ class TaskRace:
         self._world = World(
             name, ground.config.seed, self._space, ground.facts_of(name), founders, self._pricing
         )
-        # Of those who left, what was last known of them.
-        self._tried: dict[OfTurn, Evaluation] = {}
-        for standings in self._past:
-            self._tried |= {one.candidate.id: one for one in standings.evaluations}
-        last = self._past[-1] if self._past else None
+        self._tried: dict[OfTurn, Evaluation] = dict(former._tried) if former else {}
+        self.num_rounds: int = former.num_rounds if former else 0
+        last = None
+        for last in past:
+            self._tried = _remembered(self._tried, last)
+            self.num_rounds += 1
         self.examples, self.right = (last.examples, last.right) if last else (0, 0)
         self._origins: Counter[str] = Counter(last.origins if last else {})
         self._arena: Arena = (
@@ -126,11 +131,6 @@ class TaskRace:
         """Whether a round may end here: sums over too few examples are not written."""
         return not self._arena.pool.nodes or self._arena.pool.writable
 
-    @property
-    def num_rounds(self) -> int:
-        """That are over."""
-        return len(self._past)
-
     def see(self, part: Part, number: int) -> None:
         """Everybody answers a batch of the stream, then learns from it."""
         found = self._all.see(part, number)
@@ -185,8 +185,7 @@ class TaskRace:
 
     def after(self, standings: Standings) -> TaskRace:
         """The race as it goes on from its new standings."""
-        past = (*self._past, standings)
-        return TaskRace(self._ground, self.incoming, past, self._threads, former=self).begin()
+        return TaskRace(self._ground, self.incoming, (standings,), self._threads, former=self).begin()
 
     def _seeds(self) -> tuple[Candidate, ...]:
         made = seed_candidates(self._world)
@@ -219,7 +218,7 @@ class TaskRace:
             status=failed(one.failed) if one.failed else OK,
             quality=quality,
             score=self._scores()[name],
-            curve=(*(before.curve if before else ()), quality),
+            curve=(*(before.curve if before else ()), quality)[-CURVE:],
             trained=trained,
             cost=self._costs[name],
             admitted=stays and not one.failed,
@@ -248,3 +247,13 @@ class TaskRace:
             return one_by_one(do, members, held)
         with ThreadPoolExecutor(self._threads) as pool:
             return list(pool.map(do, members, held))
+
+
+def _remembered(tried: Mapping[OfTurn, Evaluation], standings: Standings) -> dict[OfTurn, Evaluation]:
+    """What is known of candidates after a further round; the oldest who left are forgotten."""
+    found = {**tried, **{one.candidate.id: one for one in standings.evaluations}}
+    racing = {one.candidate.id for one in standings.evaluations} - set(standings.left)
+    gone = [name for name in found if name not in racing]
+    for name in gone[: max(len(found) - REMEMBERED, 0)]:
+        del found[name]
+    return found

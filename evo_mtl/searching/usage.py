@@ -20,7 +20,7 @@ def in_use(state: ArchiveState) -> set[str]:
     """
     turns = [state.turn(name) for name in state.generations]
     used = {*state.root_components, *state.users}.union(*state.lines.values())
-    used = used.union(*(state.race(name)[-1].components for name in state.rounds))
+    used = used.union(*(state.standings(name).components for name in state.rounds))
     used |= {state.position.detector} if state.position.detector else set()
     return used.union(*state.choosable.values(), *map(written, turns), *map(_inherited, turns))
 
