@@ -123,7 +123,7 @@ def test_quick_is_less_than_the_whole_and_what_is_told_counts(data: Path) -> Non
     assert (len(quick.splits), len(quick.seeds), quick.limit) == (2, 1, 2000)
     assert (len(whole.splits), len(whole.seeds), whole.limit) == (5, 3, None)
     assert whole.rates == (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
-    assert len(part("asked").work(quick)) == 4 + 4 + 4
+    assert len(part("asked").work(quick)) == 4 + 4 + 4 + 4
     assert asked(data, "--quick", "--limit", "7", "--splits", "3-1-7.2").limit == 7
 
 
@@ -184,7 +184,7 @@ def test_what_was_stopped_goes_on_and_what_is_done_is_not_done_again(data: Path)
     assert len(part("command").rows(what)) == 2
     again = Pretended()
     part("command").carry_out(what, 1, run=again)
-    assert len(again.searched) == 6
+    assert len(again.searched) == 10
     assert not set(again.searched) & set(run.searched[:2])
     assert part("command").missing(what) == []
     assert part("command").lines(what) == ""
@@ -199,7 +199,7 @@ def test_rows_that_were_asked_for_otherwise_are_refused(data: Path) -> None:
 def test_rows_of_another_trunk_are_no_rows_here(data: Path) -> None:
     part("command").carry_out(asked(data, "--quick", "--settings", "1"), 1, run=Pretended())
     other = asked(data, "--quick", "--settings", "1", "--trunk", "resnet18", "--weights", "random")
-    assert len(part("command").missing(other)) == 8
+    assert len(part("command").missing(other)) == 12
     assert part("command").report(other, False) == "no rows yet"
 
 
@@ -208,7 +208,7 @@ def test_a_run_that_fails_is_named_and_the_others_have_rows(data: Path) -> None:
     failures = part("command").carry_out(what, 1, run=Pretended("b256-0.01"))
     assert len(failures) == 2
     assert str(failures[0]).endswith("evo-mtl search: error: it failed")
-    assert len(part("command").rows(what)) == 6
+    assert len(part("command").rows(what)) == 10
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_a_report_has_every_table_that_there_are_rows_for() -> None:
 def test_a_report_quotes_where_the_thesis_contradicts_itself() -> None:
     text = part("findings").report(results([even(cell(batch=b), 70 - b / 8) for b in (64, 256)]))
     assert '"about 30-34%"' in text
-    assert "1 pairs, 1 seed; in the thesis' table" in text
+    assert "1 pair, 1 seed; in the thesis' table" in text
 
 
 def test_the_published_figures_are_whole() -> None:

@@ -119,8 +119,9 @@ def cells(asked: Asked) -> list[list[Cell]]:
     second = [Cell(o, s, MIXED_BATCH, main_rate, norm) for s in best for o in ("mixed", "sequential")]
     swept = [replace(cell, rate=rate) for rate in asked.rates if rate != main_rate for cell in main]
     others = [replace(cell, norm=other) for other in asked.norms[1:] for cell in main]
-    first = "1" in asked.settings
-    return [main if first else [], second if "2" in asked.settings else [], swept if first else [], others]
+    if "1" not in asked.settings:
+        return [second]
+    return [main, second if "2" in asked.settings else [], swept, others]
 
 
 def work(asked: Asked) -> list[Work]:

@@ -26,7 +26,7 @@ WHOLE = {
 }
 QUICK = {
     **{"splits": "best", "batches": "256,64", "rates": f"{MAIN_RATE:g},0.01"},
-    **{"norms": "train", "seeds": "0", "limit": 2000},
+    **{"norms": "train,eval", "seeds": "0", "limit": 2000},
 }
 """What is left out is one of these."""
 

@@ -223,8 +223,8 @@ def _line(one: Verdict) -> str:
     text = f"{one.word:<12} {'(ours) ' if one.finding.ours else ''}{one.finding.claim}"
     if one.word == OPEN:
         return text
-    gain, what = one.gain, "largest difference" if one.finding.little else "difference"
+    gain, named = one.gain, "largest difference" if one.finding.little else "difference"
     ends = f" [{gain.low:+.1f}, {gain.high:+.1f}]" if gain.known else ""
-    seeds = "1 seed" if gain.count == 1 else f"{gain.count} seeds"
+    counts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in ((one.pairs, "pair"), (gain.count, "seed"))]
     thesis = f"; in the thesis' table {one.thesis:+.1f}" if np.isfinite(one.thesis) else ""
-    return f"{text}: {what} {gain.mean:+.1f}{ends} points, {one.pairs} pairs, {seeds}{thesis}"
+    return f"{text}: {named} {gain.mean:+.1f}{ends} points, {', '.join(counts)}{thesis}"
