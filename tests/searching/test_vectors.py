@@ -104,7 +104,8 @@ def test_a_width_is_a_root_and_tasks_of_one_width_share_theirs(home: Path) -> No
 
 def test_blobs_are_told_apart_and_the_run_is_evaluated_and_shown(home: Path) -> None:
     found = evaluate(home / "run")
-    assert all(row["accuracy"] > 0.8 and row["logits_unchanged"] for row in found["tasks"])
+    assert found["average_accuracy"] > 0.85  # a third by chance, over 30 examples a task
+    assert all(row["logits_unchanged"] for row in found["tasks"])
     assert found["forgetting"] == 0
     shown = {row["name"]: row for row in summarize(home / "run")["tasks"]}
     assert shown.keys() == {"one", "two", "wide"}
