@@ -21,8 +21,8 @@ import pytest
 from evo_mtl.errors import InputError
 from evo_mtl.genome.one_pass import unfit_offline, unfit_online
 from evo_mtl.streams.config import read_stream
+from tests.scripts import SCRIPTS, load_script
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
 SETS = ("one", "two", "three")
 
 pytestmark = pytest.mark.usefixtures("scripts")
@@ -33,12 +33,7 @@ def part(name: str) -> ModuleType:
 
 
 def script() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("benchmark_online", str(SCRIPTS / "benchmark_online"))
-    spec = importlib.util.spec_from_loader("benchmark_online", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return load_script("benchmark_online")
 
 
 @pytest.fixture

@@ -42,6 +42,15 @@ def test_a_worse_one_is_replaced_once_it_is_old_enough_and_a_twin_that_answers_a
 
 
 @pytest.mark.usefixtures("scripts")
+def test_the_trunk_takes_batches_of_any_size(tmp_path: Path) -> None:
+    ground, throughput = part("ground"), part("throughput")
+    world = ground.a_ground(tmp_path, True, 2)
+    for count in (3, 32, 70):
+        pictures = ground.Pictures(np.zeros((count, 32, 32, 3), np.uint8), np.zeros(count, np.int64))
+        throughput._trunk(world, [pictures], 32)(0)
+
+
+@pytest.mark.usefixtures("scripts")
 def test_tensors_are_counted_while_they_live() -> None:
     torch, memory = importlib.import_module("torch"), part("memory")
     before = memory.live_tensors()

@@ -23,8 +23,7 @@ from evo_mtl.learners.answers import pack, unpack
 from evo_mtl.run.config import override
 from evo_mtl.testing.worlds import write_space, write_stream
 from evo_mtl.training.metrics import score
-
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+from tests.scripts import SCRIPTS, load_script
 
 pytestmark = pytest.mark.usefixtures("scripts")
 
@@ -368,11 +367,7 @@ def test_a_table_in_markdown_has_the_same_number_of_cells_in_every_line() -> Non
 
 
 def script() -> ModuleType:
-    """scripts/benchmark_search as a module."""
-    loader = importlib.machinery.SourceFileLoader("benchmark_search", str(SCRIPTS / "benchmark_search"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("benchmark_search", loader))
-    loader.exec_module(module)
-    return module
+    return load_script("benchmark_search")
 
 
 def run_here(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:

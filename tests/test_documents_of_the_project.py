@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,6 +18,7 @@ from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.files import canonical_json
 from evo_mtl.genome.space import SearchSpace, known_spaces
 from evo_mtl.streams.config import StreamConfig
+from tests.scripts import load_script
 
 ROOT = Path(evo_mtl.__file__).parents[1]
 DOCUMENTS = {
@@ -49,16 +47,6 @@ def commands() -> list[list[str]]:
     """Words of every line that calls this program, without what the shell does with its output."""
     found = [shlex.split(line.partition(" > ")[0]) for _, line in lines()]
     return [words for words in found if words[0] == "evo-mtl"]
-
-
-def script(name: str) -> ModuleType:
-    """A script without a suffix, imported."""
-    loader = importlib.machinery.SourceFileLoader(name, str(ROOT / "scripts" / name))
-    spec = importlib.util.spec_from_loader(name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
 
 
 def leaves(command: Any, name: str = "") -> Iterator[str]:
@@ -181,7 +169,7 @@ def test_every_yaml_of_a_document_can_be_read() -> None:
 
 def test_the_tables_of_keys_are_those_of_the_schemas() -> None:
     document = DOCUMENTS["search_spaces/README.md"]
-    assert script("document_keys").text(document) == document, "renew it: python scripts/document_keys"
+    assert load_script("document_keys").text(document) == document, "renew it: python scripts/document_keys"
 
 
 def test_every_space_and_every_algorithm_has_a_line() -> None:
@@ -202,7 +190,7 @@ def test_a_network_is_drawn_where_its_routes_leave_the_trunk() -> None:
         task("b", ["trunk", "a", "own"], adapters=[1]),
         task("c", ["trunk"]),
     ]
-    assert script("draw").drawing(3, tasks).splitlines() == [
+    assert load_script("draw").drawing(3, tasks).splitlines() == [
         "stage   0  1  2",
         "trunk ──■──■──■",
         "a       └──□─ ridge head on 0",

@@ -26,8 +26,8 @@ from evo_mtl.errors import InputError
 from evo_mtl.genome.space import read_space
 from evo_mtl.streams.config import read_stream
 from evo_mtl.testing.worlds import coloured
+from tests.scripts import SCRIPTS, load_script
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
 SETS = ("mnist", "cifar10", "cifar100", "fmnist")
 SQUARE = coloured(1, 2, 9)[0][0]
 
@@ -39,12 +39,7 @@ def part(name: str) -> ModuleType:
 
 
 def script() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("reproduce_thesis", str(SCRIPTS / "reproduce_thesis"))
-    spec = importlib.util.spec_from_loader("reproduce_thesis", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return load_script("reproduce_thesis")
 
 
 @pytest.fixture

@@ -135,13 +135,10 @@ def _evaluate_task(
         "added_parameters": told.cost.added_parameters,
         "multiply_adds": told.cost.inference,
     }
-    if (
-        splits is None
-    ):  # what it answered then is asked now of what was archived, if that answers to the bit as then
+    if splits is None:
+        # What it answered then is asked now of what was archived, if that answers to the bit as it did.
         quality = float(row[known.metric])
-        then = quality
-        if before:
-            then = metrics.score(known.metric, before[0].argmax(1), images.labels)
+        then = metrics.score(known.metric, before[0].argmax(1), images.labels) if before else quality
         then = then if row["logits_unchanged"] else math.nan
         row["quality_when_archived"] = None if math.isnan(then) else then
         return row, then, quality

@@ -110,7 +110,8 @@ def make_config(
     algorithms.get(chosen.algorithm, "algorithm")
     wrong = unfit_online(chosen, stream.order) if stream.regime == "online" else unfit_offline(chosen)
     if wrong is not None:
-        raise ConfigError(wrong, f"search space {chosen.name}")
+        hint = "; the space online is made for streams" if stream.regime == "online" else ""
+        raise ConfigError(f"{wrong}{hint}", f"search space {chosen.name}")
     return RunConfig(
         stream=stream,
         stream_file=str(Path(tasks).expanduser().absolute()),

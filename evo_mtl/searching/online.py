@@ -91,6 +91,7 @@ class _Pass:
         together = ground.config.stream.order != "sequential"
         self._commons: dict[str, nn.Module] | None = {} if together else None
         self._begun = time.monotonic()
+        self._first: dict[str, float] = {}  # when each race was begun, or gone on with, by the same clock
 
     def run(self) -> None:
         ground = self._ground
@@ -171,6 +172,7 @@ class _Pass:
         return found_task(len(self._ground.state.routes) + 1, self._experience.tasks)
 
     def _race(self, incoming: Incoming) -> TaskRace:
+        self._first[incoming.name] = time.monotonic()
         past = self._ground.state.race(incoming.name) if incoming.name in self._ground.state.rounds else ()
         return TaskRace(self._ground, incoming, past, self._options.workers, commons=self._commons)
 
@@ -267,7 +269,8 @@ class _Pass:
         streamed = Streamed(race.right / race.examples, race.origins)
         answer = replace(found_route(ground, best), front=front, streamed=streamed)
         ground.commit(Found(name, 1, answer))
-        self._tell_done(name, time.monotonic() - self._begun, skipped=False)
+        now = time.monotonic()
+        self._tell_done(name, now - self._first.get(name, now), skipped=False)
 
     def _tell(self, race: Standings, seconds: float) -> None:
         leader = next(one for one in race.evaluations if one.candidate.id == race.leader)

@@ -23,8 +23,8 @@ from evo_mtl.training.trial import Bench
 
 SMALL_TRUNK = "mobilenetv2_035"
 
-SPACE = """\
-name: tiny
+GENES = """\
+name: NAME
 trunk: {name: mobilenetv2_035, weights: random, cut: group}
 stages: {boundaries: [1, 3], depths: [4, 5], clone: true}
 taps: {stages: groups, grids: [1, 2]}
@@ -33,8 +33,14 @@ hyperparameters:
   mutation_probability: {values: [0.2, 0.3, 0.4], default: 0.4}
   image_size: {values: [32], default: 32}
   learning_rate: {values: [0.003, 0.01, 0.03], default: 0.01}
-  epochs: {values: [1, 2], default: 1}
   adapter_width: {values: [4, 8], default: 4}
+"""
+"""The beginning of a space; further hyperparameters may follow."""
+
+SPACE = (
+    GENES.replace("NAME", "tiny")
+    + """\
+  epochs: {values: [1, 2], default: 1}
 budget: {generations: 2, children: 2}
 validations: 2
 looks: {sizes: [24], parents: 2}
@@ -42,6 +48,21 @@ seeds:
   - {name: depth_ridge, depth: 5, taps: groups, head: ridge}
   - {name: tune, depth: 4, open_from: 3, head: linear, follow: [image_size, parent]}
 """
+)
+
+ONLINE_SPACE = (
+    GENES.replace("NAME", "tiny_online")
+    + """\
+  repeats: {values: [1, 2], default: 1}
+  average: {values: [0.0, 0.9], default: 0.0}
+  mask_classes: {values: [false, true], default: false}
+  batch_size: {values: [8, 16], default: 8}
+race: {population: 4, age: 24, every: 2, window: 32}
+seeds:
+  - {name: depth_ridge, depth: 5, taps: groups, head: ridge}
+  - {name: tune, depth: 4, open_from: 3, head: linear}
+"""
+)
 
 
 def coloured(num_images: int, num_classes: int, seed: int, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
@@ -119,25 +140,3 @@ def a_bench(
 def living(state: ArchiveState) -> set[str]:
     """Components of the root and of every route: what may be there once all turns are over."""
     return set(state.root_components).union(*(state.answer(name).components for name in state.routes))
-
-
-ONLINE_SPACE = """\
-name: tiny_online
-trunk: {name: mobilenetv2_035, weights: random, cut: group}
-stages: {boundaries: [1, 3], depths: [4, 5], clone: true}
-taps: {stages: groups, grids: [1, 2]}
-heads: [linear, ridge]
-hyperparameters:
-  mutation_probability: {values: [0.2, 0.3, 0.4], default: 0.4}
-  image_size: {values: [32], default: 32}
-  learning_rate: {values: [0.003, 0.01, 0.03], default: 0.01}
-  repeats: {values: [1, 2], default: 1}
-  average: {values: [0.0, 0.9], default: 0.0}
-  mask_classes: {values: [false, true], default: false}
-  batch_size: {values: [8, 16], default: 8}
-  adapter_width: {values: [4, 8], default: 4}
-race: {population: 4, age: 24, every: 2, window: 32}
-seeds:
-  - {name: depth_ridge, depth: 5, taps: groups, head: ridge}
-  - {name: tune, depth: 4, open_from: 3, head: linear}
-"""

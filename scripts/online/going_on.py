@@ -6,9 +6,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
+
+from search.finishing import failures_of
 
 from evo_mtl.errors import EvoMtlError
 from evo_mtl.files import lock, make_folder
@@ -42,7 +44,6 @@ def go_on(
         InputError: Somebody else works in the folder.
     """
     make_folder(rows.parent)
-    failures: list[EvoMtlError] = []
     writing, ended = threading.Lock(), threading.Event()
 
     def one(piece: T) -> None:
@@ -62,13 +63,7 @@ def go_on(
     with lock(rows.parent / ".lock"), ThreadPoolExecutor(processes) as pool:
         futures = [pool.submit(one, piece) for piece in missing()]
         try:
-            for future in as_completed(futures):
-                error = future.exception()
-                if isinstance(error, EvoMtlError):
-                    failures.append(error)
-                elif error is not None:
-                    raise error
+            return failures_of(futures)
         except BaseException:
             ended.set()  # what runs hears of an interruption by itself
             raise
-    return failures

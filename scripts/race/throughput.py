@@ -12,6 +12,7 @@ from speed.measure import Reading, alternate, finish, head, middle, ratio, timed
 
 from evo_mtl.cli.text import table
 from evo_mtl.engines.workbench import set_threads
+from evo_mtl.network.forward import CHUNK
 from evo_mtl.network.route import Node, Route
 from evo_mtl.testing.worlds import coloured
 from evo_mtl.training.contestant import Contestants, one_by_one
@@ -89,7 +90,9 @@ def _trunk(ground: Ground, batches: Sequence[Pictures], size: int) -> See:
 
     def see(number: int) -> object:
         rows = batches[number % len(batches)].rows(route.input)
-        return ground.arena.shared.outputs([route], [[len(stages)]], {size: rows})
+        for start in range(0, len(rows), CHUNK):
+            ground.arena.shared.outputs([route], [[len(stages)]], {size: rows[start : start + CHUNK]})
+        return None
 
     return see
 

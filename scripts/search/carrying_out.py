@@ -6,11 +6,12 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 
 from evo_mtl.errors import EvoMtlError
 from search import learning, searching
+from search.finishing import failures_of
 from search.work import OutOfTime, Place, Search, Work
 
 
@@ -36,8 +37,8 @@ def do_all(pieces: Sequence[Work], place: Place, processes: int) -> list[EvoMtlE
 
     With one process they are done in this one.
     """
-    failures: list[EvoMtlError] = []
     if processes == 1:
+        failures: list[EvoMtlError] = []
         for work in pieces:
             try:
                 do(work, place)
@@ -48,16 +49,10 @@ def do_all(pieces: Sequence[Work], place: Place, processes: int) -> list[EvoMtlE
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent) as pool:
         futures = [pool.submit(do, work, place) for work in pieces]
         try:
-            for future in as_completed(futures):
-                error = future.exception()
-                if isinstance(error, EvoMtlError):
-                    failures.append(error)
-                elif error is not None:
-                    raise error
+            return failures_of(futures)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return failures
 
 
 def _end_with_parent() -> None:
