@@ -15,12 +15,16 @@ import torch
 from torch import Tensor
 
 from evo_mtl.errors import CandidateError
+from evo_mtl.network.low_rank import factor, solve_factored
 
 NARROW = 512
 """Up to this many numbers an example all is done in float64; beyond, systems are solved in float32 where that is enough."""
 
 _ROWS = 512
 """Rows of the matrix of second moments that are worked on at once."""
+
+_THIN = 4
+"""A matrix of so many times as many columns as examples is factored to the examples' number rather than solved whole."""
 
 _WRITTEN = ("counts", "sums", "second", "origin", "settled_with", "asleep")
 
@@ -116,15 +120,46 @@ class Sums:
     def gram(self) -> Tensor:
         """Second moments of the columns less their mean and over their scale, summed over the examples, ``(D, D)``."""
         gram = torch.empty((self.width, self.width), dtype=self.dtype)
-        for start in range(0, self.width, _ROWS):
-            rows = slice(start, start + _ROWS)
-            if self.columns is None:
-                part = self.second[rows].clone()
-            else:
-                part = self.second[self.columns[rows]][:, self.columns]
-            part.addr_(self._middle[rows], self._middle, alpha=-self.count)
-            gram[rows] = part.div_(self.scale).mul_((self.share / self.scale[rows])[:, None])
+        for rows in torch.arange(self.width).split(_ROWS):
+            gram[rows] = self._rows(rows).to(self.dtype)
         return gram
+
+    @property
+    def thin(self) -> bool:
+        """Whether there are so few examples for the columns that a system is solved by a thin factor of the matrix."""
+        return self.width > NARROW and self.total * _THIN <= self.width
+
+    def solve(self, diagonal: float, right: Tensor) -> Tensor:
+        """``x`` with ``(gram + diagonal * I) x = right``; of several diagonals, the second is cheap where this is :attr:`thin`.
+
+        Args:
+            diagonal: Above 0.
+            right: ``(D, K)``, float64.
+
+        Raises:
+            CandidateError: There is no solution.
+        """
+        if self.thin:
+            return solve_factored(*self._factor, diagonal, right)
+        return solve_positive(self.gram, diagonal, right)
+
+    @cached_property
+    def _factor(self) -> tuple[Tensor, Tensor]:
+        """A thin factor of the matrix, and its product with itself, ``(R, R)``."""
+        diagonal = self.second.diagonal()
+        diagonal = diagonal if self.columns is None else diagonal[self.columns]
+        scaled = (diagonal - self.count * self._middle.square()) * self.share / self.scale.square()
+        thin = factor(lambda places: self._rows(places).T, scaled.clamp_min(0), self.total + 1)
+        return thin, thin.T @ thin
+
+    def _rows(self, places: Tensor) -> Tensor:
+        """Some rows of :attr:`gram`, float64."""
+        if self.columns is None:
+            part = self.second[places]
+        else:
+            part = self.second[self.columns[places]][:, self.columns]
+        part.addr_(self._middle[places], self._middle, alpha=-self.count)
+        return part.div_(self.scale).mul_((self.share / self.scale[places])[:, None])
 
     def of_classes(self, kept: Tensor) -> Sums:
         """The sums without the other classes, from a mask ``(K,)``."""

@@ -6,7 +6,8 @@ that have ``least`` examples together (roughly, see :func:`~evo_mtl.network.mome
 
 A ridge's strength is found without examples set aside: the head is solved with its strength, a tenth and ten times of it;
 the three are compared on the batches that come next, before these are added, by their squared error. When
-the head is solved again it takes the best. Where more than ``WIDE`` numbers are read, weaker and stronger are tried in turn.
+the head is solved again it takes the best. Where more than ``WIDE`` numbers are read, of not many fewer examples, weaker and
+stronger are tried in turn.
 It starts with the largest power of ten that is not above the numbers it reads.
 
 The sums see numbers as they are, while a head cuts standardised ones off at ``LIMIT``; where none is beyond,
@@ -36,7 +37,8 @@ GROWTH = 1.15
 """A head that reads many numbers is solved again when the examples have become this many times as many."""
 
 WIDE, WIDE_GROWTH = 2048, 1.5
-"""The same for heads that read more numbers than this: a solution with 5,120 takes as long as summing ten batches of 64."""
+"""The same for heads that read more numbers than this, of not many fewer examples: a solution with 5,120 takes as long as summing
+ten batches of 64."""
 
 NEVER = -1e30
 """Bias of a class that is never answered; finite, so that no loss is."""
@@ -238,7 +240,7 @@ class Solution:
             self.strength = min(self._errors, key=lambda one: self._errors[one])
             self._turn = not self._turn
         self._tried, self._errors, self._solved_at = {}, {}, sums.count
-        due_at = sums.count * _growth(sums.width)
+        due_at = sums.count * _growth(sums)
         if alone := final or self._again:
             self._due_at = min(self._due_at, due_at)
         else:
@@ -248,7 +250,7 @@ class Solution:
             self._source.clear()
             return True
         self._source.take(sums)
-        for strength in (self.strength,) if alone else self._near(sums.width):
+        for strength in (self.strength,) if alone else self._near(sums):
             try:
                 self._tried[strength] = self._solved(sums, strength)
             except CandidateError:  # a weaker one may be too weak
@@ -286,12 +288,12 @@ class Solution:
         """It is due to be solved from the sums as they are, with its strength alone."""
         self._again = True
 
-    def _near(self, width: int) -> tuple[float, ...]:
+    def _near(self, sums: Sums) -> tuple[float, ...]:
         """Its strength and those beside it; one of them in turn where much is read."""
         strengths = self._streaming.strengths
         at = strengths.index(self.strength)
         near = strengths[max(at - 1, 0) : at + 2]
-        if width <= WIDE or len(near) < 3:
+        if not _dear(sums) or len(near) < 3:
             return near
         return near[:2] if self._turn else near[1:]
 
@@ -300,8 +302,13 @@ class Solution:
         return weight.float().contiguous(), bias.float()
 
 
-def _growth(width: int) -> float:
-    return 1.0 if width <= NARROW else GROWTH if width <= WIDE else WIDE_GROWTH
+def _growth(sums: Sums) -> float:
+    return 1.0 if sums.width <= NARROW else WIDE_GROWTH if _dear(sums) else GROWTH
+
+
+def _dear(sums: Sums) -> bool:
+    """Whether every strength takes the solution of a wide system."""
+    return sums.width > WIDE and not sums.thin
 
 
 class MomentsPool:

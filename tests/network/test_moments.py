@@ -69,6 +69,25 @@ def test_without_some_classes_the_matrix_stands_for_the_examples_of_the_others()
     assert torch.linalg.eigvalsh(fewer.gram).min() > -1e-6
 
 
+def test_of_few_examples_a_system_is_solved_without_the_whole_matrix() -> None:
+    x = torch.randn(150, 700, generator=torch.Generator().manual_seed(0)).relu()
+    moments, right = Moments(700, 4, least=16), torch.randn(700, 2, dtype=torch.float64)
+    for part in torch.arange(150).split(50):
+        moments.add(x[part], part % 4)
+    for columns in (None, torch.arange(699, 40, -1)):
+        sums = moments.sums_of(columns)
+        assert sums.thin
+        of = right[: sums.width]
+        solved = sums.solve(3.0, of)
+        assert "gram" not in vars(sums)
+        assert_close(sums.gram.double() @ solved + 3 * solved, of, rtol=0, atol=1e-4)
+        assert_close(solved, solve_positive(sums.gram, 3.0, of), rtol=0, atol=1e-4)
+        some = sums.of_classes(torch.tensor([True, False, True, True]))
+        assert_close(some.solve(3.0, of), solve_positive(some.gram, 3.0, of), rtol=0, atol=1e-4)
+    moments.add(x, torch.arange(150) % 4, 1)
+    assert not moments.sums_of().thin
+
+
 def test_a_coarse_mean_is_near_and_says_little() -> None:
     mean, deviation = torch.tensor([0.3, -1000.7, 0.0, 5.0]), torch.tensor([1.0, 3.0, 0.0, 0.0])
     rough = coarse(mean, deviation)

@@ -10,7 +10,7 @@ from evo_mtl.network.closed_form import DEFAULT_ALPHAS, choose_ridge, ridge_mult
 from evo_mtl.network.head import Head
 from evo_mtl.network.kinds.heads import features_of, fill, head_kind_of
 from evo_mtl.network.kinds.kind import Chosen, Streaming
-from evo_mtl.network.moments import Sums, solve_positive
+from evo_mtl.network.moments import Sums
 
 
 def solve(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> Chosen:
@@ -24,7 +24,7 @@ def solve(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> Chose
 def _solve_sums(sums: Sums, alpha: float) -> tuple[Tensor, Tensor]:
     """What :func:`~evo_mtl.network.closed_form.choose_ridge` gives for the same examples and one strength."""
     moments = 2 * sums.counts[:, None] * sums.means
-    return solve_positive(sums.gram, alpha, moments.T).T, 2 * sums.counts / max(sums.count, 1.0) - 1
+    return sums.solve(alpha, moments.T).T, 2 * sums.counts / max(sums.count, 1.0) - 1
 
 
 STREAMING = Streaming(_solve_sums, DEFAULT_ALPHAS)
