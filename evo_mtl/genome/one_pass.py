@@ -14,7 +14,7 @@ NEEDS_SEVERAL = (
     "warmup_share",
 )
 """Hyperparameters of training that goes over the same examples again, or knows when it will end."""
-NEEDS_ONE = ("repeats", "average", "mask_classes")
+NEEDS_ONE = ("repeats", "mask_classes")
 """Hyperparameters of learning from batches that come once."""
 
 

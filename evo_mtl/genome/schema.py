@@ -43,7 +43,7 @@ MEANINGS = {
     "head_start": "a linear head starts at zero, or at the ridge solution on the frozen features (online: where a solved "
     "head of the population reads them already)",
     "repeats": "online: how often a batch is gone through while it is there",
-    "average": "online: what answers is a copy that follows the trained weights, this share of it kept a step; 0: none",
+    "average": "what answers is a copy that follows the trained weights, this share of it kept a step; 0: none",
     "mask_classes": "online: while it learns only the classes of the batch compete",
 }
 """What each hyperparameter is that belongs to no kind of component."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,6 +18,7 @@ from evo_mtl.network.kinds.kind import head_kind, new
 from evo_mtl.network.specs import open_specs
 from evo_mtl.seeding import generator
 from evo_mtl.training.arena import Arena, State, below, look, taps_of, under
+from evo_mtl.training.averaging import Average
 from evo_mtl.training.descent import Descent, batches
 from evo_mtl.training.inputs import Held
 from evo_mtl.training.open_part import OpenPart
@@ -44,7 +44,7 @@ class Descending:
         buffers = head_kind(genome.head.kind).standardised(head)
         begun = genome.head.component is not None or begins_solved(candidate, head, arena)
         self._standard = None if buffers is None or begun else Standardisation(*buffers)
-        self._averaged = part if not self._decay else replace(part, own=_copies(part.own))
+        self._average = Average(part, self._decay)
         if state is not None:
             for slot, module in part.own.items() if self._decay else ():
                 module.load_state_dict(below(state, f"own.{slot}"))
@@ -66,7 +66,7 @@ class Descending:
         )
 
     def settled(self, over: bool) -> Mapping[str, nn.Module]:
-        return self._averaged.own
+        return self._average.part.own
 
     @property
     def never(self) -> tuple[int, ...]:
@@ -79,7 +79,7 @@ class Descending:
         pass
 
     def look(self, held: Held) -> tuple[Tensor, np.ndarray]:
-        return look(self._averaged, held)
+        return look(self._average.part, held)
 
     def sums(self, held: Held) -> dict[str, Tensor]:
         return {}
@@ -97,7 +97,7 @@ class Descending:
         for batch in batches(targets, genome["batch_size"], genome["repeats"], [rng]):
             loss = self._descent.step(held, batch)
             self._steps += 1
-            self._follow()
+            self._average.follow(self._steps)
         part.eval()
         self._optimizer.zero_grad(set_to_none=True)  # gradients are of this batch
         self._present = None
@@ -123,19 +123,6 @@ class Descending:
         absent = torch.ones(logits.shape[1], dtype=torch.bool, device=logits.device)
         absent[self._present] = False
         return logits.masked_fill(absent, ABSENT)
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """The averaged copy takes a step towards what is trained, larger ones while that is young."""
-        if not self._decay:
-            return
-        share = 1 - min(self._decay, (1 + self._steps) / (10 + self._steps))
-        for slot, module in self._part.own.items():
-            mean = self._averaged.own[slot]
-            for slow, fast in zip(mean.parameters(), module.parameters(), strict=True):
-                slow.lerp_(fast, share)
-            for held, now in zip(mean.buffers(), module.buffers(), strict=True):
-                held.copy_(now)
 
 
 def begins_solved(candidate: Candidate, head: nn.Module, arena: Arena) -> bool:
@@ -166,14 +153,6 @@ def begins_solved(candidate: Candidate, head: nn.Module, arena: Arena) -> bool:
     arena.pool.leave(solution)
     begin(head, ridge)
     return True
-
-
-def _copies(own: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-    """Of what is trained, never to be trained itself."""
-    found = {slot: copy.deepcopy(module).requires_grad_(False) for slot, module in own.items()}
-    for module in found.values():
-        module.eval()
-    return found
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

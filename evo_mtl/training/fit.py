@@ -13,6 +13,7 @@ from torch import nn
 from evo_mtl.errors import CandidateError
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.kinds.kind import head_kind, spec_of
+from evo_mtl.training.averaging import Average
 from evo_mtl.training.descent import Descent, batches, num_steps
 from evo_mtl.training.inputs import Gathered, Inputs
 from evo_mtl.training.open_part import OpenPart, Snapshot
@@ -143,17 +144,19 @@ def fit_together(
     rates = np.stack([learning_rates(genome, total) for genome in genomes], axis=1)
     targets = torch.tensor(labels, device=parts[0].shared.device)
 
+    averages = [Average(part, genome["average"]) for part, genome in zip(parts, genomes, strict=True)]
     tracks = [
         # With fewer steps than validations, indices of a curve mean something else.
         _Track(
             part,
+            average.part,
             inputs[-1],
             quality,
             spent or Spent(),
             member.bars if len(checks) == validations else (),
             keep_all,
         )
-        for part, member in zip(parts, members, strict=True)
+        for part, average, member in zip(parts, averages, members, strict=True)
     ]
     for track in tracks:
         track.validate()
@@ -166,6 +169,8 @@ def fit_together(
             for part in parts:
                 part.train(norm)
         losses = way.step(inputs[batch.epoch % len(train)], batch)
+        for average in averages:
+            average.follow(batch.number + 1)
         if batch.number + 1 in checks:
             for track, finite in zip(tracks, losses.isfinite().tolist(), strict=True):
                 if track.ended is None and finite:
@@ -192,18 +197,20 @@ def _alone(part: OpenPart, genome: Genome, rates: np.ndarray) -> Descent:
 
 
 class _Track:
-    """One member's curve and best snapshot."""
+    """One member's curve and best snapshot: of what answers, which may be an average of what is trained."""
 
     def __init__(
         self,
         part: OpenPart,
+        answering: OpenPart,
         validation: Inputs,
         quality: Callable[[np.ndarray], float],
         spent: Spent,
         bars: Sequence[float],
         keep_all: bool,
     ) -> None:
-        self._part, self._validation, self._quality, self._spent = part, validation, quality, spent
+        self._part, self._answering = part, answering
+        self._validation, self._quality, self._spent = validation, quality, spent
         self._bars = bars
         self._kept: list[Snapshot] | None = [] if keep_all else None
         self._curve: list[float] = []
@@ -214,12 +221,12 @@ class _Track:
     def validate(self) -> None:
         """A further point of the curve; of equally good ones the last is the best."""
         with self._spent.on("validation"):
-            logits = self._part.all_logits(self._validation)
+            logits = self._answering.all_logits(self._validation)
             self._curve.append(self._quality(logits))
             self._answers.append(logits.argmax(1))
             better = self._best is None or self._curve[-1] >= self._curve[self._best.place]
             if better or self._kept is not None:
-                taken = Snapshot.take(self._part.own, len(self._curve) - 1, logits)
+                taken = Snapshot.take(self._answering.own, len(self._curve) - 1, logits)
                 self._best = taken if better else self._best
                 if self._kept is not None:
                     self._kept.append(taken)
@@ -228,7 +235,7 @@ class _Track:
             self.ended = GivenUp(tuple(self._curve), self._bars[place])
 
     def finish(self) -> Found:
-        """Puts the best weights back."""
+        """Puts the best weights into what was trained."""
         if self.ended is not None:
             return self.ended
         assert self._best is not None

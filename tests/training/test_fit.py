@@ -73,6 +73,17 @@ def test_the_best_validated_snapshot_is_what_is_left_in_the_modules(
     assert not np.array_equal(seen[2], seen[4])
 
 
+def test_an_average_of_the_weights_answers_and_is_left_in_the_modules(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    bench = workshop.bench(tmp_path)
+    weights = {}
+    for decay in (0.0, 0.99):
+        _, part = fitted(bench, workshop.genome(3, 3, epochs=4, average=decay), lambda _: 0.5)
+        weights[decay] = part.own["head"].linear.weight.detach()
+    assert 0 < float(weights[0.99].norm()) < float(weights[0.0].norm())  # they start at zero, and it follows
+
+
 def test_of_equally_good_snapshots_the_last_is_taken(workshop: Workshop, tmp_path: Path) -> None:
     found, _ = fitted(workshop.bench(tmp_path), workshop.genome(3, 3, epochs=4), lambda logits: 0.5)
     assert found.best == 4

@@ -41,7 +41,7 @@ Workshops = Callable[[str, str], Workshop]
 VARIED: tuple[dict[str, Any], ...] = (
     {"learning_rate": 0.05, "weight_decay": 0.0, "label_smoothing": 0.0, "clip_norm": 0.0},
     {"learning_rate": 0.01, "weight_decay": 0.1, "label_smoothing": 0.1, "schedule": "cosine"},
-    {"learning_rate": 0.02, "momentum": 0.5, "warmup_share": 0.5, "clip_norm": 0.05},
+    {"learning_rate": 0.02, "momentum": 0.5, "warmup_share": 0.5, "clip_norm": 0.05, "average": 0.9},
 )
 OPTIMIZERS: tuple[dict[str, Any], ...] = (
     {"optimizer": "adamw"},
