@@ -212,6 +212,8 @@ def _node(node: dict[str, Any]) -> list[str]:
         what += f" ({node['stage_name']})"
     if node["operation"] == "pool":
         what = f"pool {node['grid']}x{node['grid']}"
+    if node["view"]:
+        what = f"view {node['view']}"
     whose = "own"
     if node["component"] is None:
         whose = ""

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from evo_mtl.genome.answer_views import WHOLE, View
 from evo_mtl.plain import Count, Digest, Share
 
 Temperature = Annotated[float, Field(gt=0)]
@@ -112,6 +113,7 @@ class Notes:
         pooled: What its quality was pooled over.
         copies: Components of each copy that was fitted without a part of the images, by slot.
         group: Children it was trained together with.
+        views: Of an image, whose answers are averaged.
     """
 
     temperature: Temperature | None = None
@@ -122,6 +124,7 @@ class Notes:
     pooled: Pooled | None = None
     copies: tuple[Mapping[str, Digest], ...] = ()
     group: tuple[Count, ...] = ()
+    views: tuple[View, ...] = WHOLE
 
 
 @dataclass(frozen=True)

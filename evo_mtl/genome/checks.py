@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from evo_mtl.genome.genome import Genome, illegality
-from evo_mtl.genome.hyperparameters import DATA_HYPERPARAMETERS, check_values, known_hyperparameters
+from evo_mtl.genome.hyperparameters import IMAGE_HYPERPARAMETERS, check_values, known_hyperparameters
 
 
 def check_genome(genome: Genome) -> Genome:
@@ -20,7 +20,7 @@ def check_genome(genome: Genome) -> Genome:
         raise ValueError(wrong)
     held = dict(genome.hyperparameters)
     # Only genomes for images have what is said of images, and then all of it.
-    needed = [n for n in known_hyperparameters() if n not in DATA_HYPERPARAMETERS or "image_size" in held]
+    needed = [n for n in known_hyperparameters() if n not in IMAGE_HYPERPARAMETERS or "image_size" in held]
     if missing := [name for name in needed if name not in held]:
         raise ValueError(f"it has no {missing[0]}")
     for name, value in held.items():

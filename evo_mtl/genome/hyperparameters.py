@@ -18,7 +18,10 @@ DATA_HYPERPARAMETERS = (
     "hue",
     "rand_augment",
 )
-"""Of images; drawn once a generation and shared by its children (Gesmundo 2022). Other inputs read none of them."""
+"""Of training images; drawn once a generation and shared by its children (Gesmundo 2022)."""
+
+IMAGE_HYPERPARAMETERS = (*DATA_HYPERPARAMETERS, "answer_views")
+"""Of images; other inputs read none of them."""
 
 
 KNOWN_HYPERPARAMETERS: dict[str, Value] = {
@@ -27,6 +30,7 @@ KNOWN_HYPERPARAMETERS: dict[str, Value] = {
     "crop_area_min": 1.0,
     "crop_aspect_min": 1.0,
     "flip": False,
+    "answer_views": 1,
     **dict.fromkeys(("brightness", "contrast", "saturation", "hue"), 0.0),
     "mutation_probability": 0.2,
     "optimizer": "sgd",
@@ -72,6 +76,7 @@ LARGEST_IMAGE = 1024
 RANGES = {
     "image_size": (1, LARGEST_IMAGE),
     "views": (1, 1000),
+    "answer_views": (1, 4),
     "epochs": (1, 100_000),
     "repeats": (1, 1000),
     "average": (0.0, 0.9999),

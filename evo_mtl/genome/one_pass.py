@@ -12,8 +12,9 @@ NEEDS_SEVERAL = (
     "epochs",
     "schedule",
     "warmup_share",
+    "answer_views",
 )
-"""Hyperparameters of training that goes over the same examples again, or knows when it will end."""
+"""Hyperparameters of training that goes over the same examples again, or knows when it will end, and of what is chosen afterwards."""
 NEEDS_ONE = ("repeats", "mask_classes")
 """Hyperparameters of learning from batches that come once."""
 

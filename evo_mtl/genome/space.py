@@ -14,7 +14,7 @@ from evo_mtl.documents import Section, read_yaml, validate
 from evo_mtl.errors import ConfigError
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.genome import Value
-from evo_mtl.genome.hyperparameters import DATA_HYPERPARAMETERS, check_values, known_hyperparameters
+from evo_mtl.genome.hyperparameters import IMAGE_HYPERPARAMETERS, check_values, known_hyperparameters
 from evo_mtl.genome.sections import (
     AdapterRules,
     Budget,
@@ -99,9 +99,9 @@ class SearchSpace(Section):
         """What is said of images is refused where none are read: it would change nothing."""
         if self.reads_images:
             return self
-        said = [f"hyperparameters: {name}" for name in self.hyperparameters if name in DATA_HYPERPARAMETERS]
+        said = [f"hyperparameters: {name}" for name in self.hyperparameters if name in IMAGE_HYPERPARAMETERS]
         for seed in self.seeds:
-            said += [f"seeds: {seed.name}: {name}" for name in seed.values if name in DATA_HYPERPARAMETERS]
+            said += [f"seeds: {seed.name}: {name}" for name in seed.values if name in IMAGE_HYPERPARAMETERS]
             said += [f"seeds: {seed.name}: grids: {grid}" for grid in seed.grids if grid > 1]
         said += [f"taps: grids: {grid}" for grid in self.taps.grids if grid > 1]
         said += [f"looks: sizes: {size}" for size in (self.looks.sizes if self.looks else ())]
@@ -159,7 +159,7 @@ class SearchSpace(Section):
 
     def defaults(self) -> dict[str, Value]:
         """The starting value of every hyperparameter that is read."""
-        unread = set() if self.reads_images else set(DATA_HYPERPARAMETERS)
+        unread = set() if self.reads_images else set(IMAGE_HYPERPARAMETERS)
         return {name: self.default(name) for name in known_hyperparameters() if name not in unread}
 
 

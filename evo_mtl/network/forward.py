@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from evo_mtl.network.components import Modules
 from evo_mtl.network.pooling import main_tensor, pool
 from evo_mtl.network.route import INPUT, Node, Route
+from evo_mtl.network.viewing import seen
 
 CHUNK = 32
 """Examples in every frozen forward. Activations differ in their last bits between batch sizes; padded to
@@ -30,6 +31,10 @@ def apply(node: Node, module: nn.Module | None, inputs: Sequence[Activation]) ->
         return pool(inputs[0], node.grid, node.prefix)
     if node.operation == "concatenate":
         return torch.cat(list(inputs), dim=1)
+    if node.operation == "mean":
+        return torch.stack(list(inputs)).mean(0)
+    if node.view:
+        return seen(inputs[0], node.view)
     assert module is not None
     return module(as_type(inputs[0], next((p.dtype for p in module.parameters()), None)))
 

@@ -29,7 +29,7 @@ def told(evaluation: Evaluation) -> Told:
 def way(evaluation: Evaluation, layout: TrunkLayout) -> Way:
     """All that the route of a candidate that was trained needs to answer and to be a parent."""
     genome, notes = settled(evaluation), evaluation.notes
-    route = assemble(genome, layout)
+    route = assemble(genome, layout, notes.views)
     closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
     assert notes.temperature is not None  # it was calibrated when it had been trained
     return Way(genome, closed, notes.temperature, notes.pooled)

@@ -31,7 +31,8 @@ def incumbent(task: str, pass_: int, route: Answer, pricing: Pricing, objective:
     way = route.way
     quality = route.told.quality if way.pooled is None else way.pooled.validation
     genome = locked(way.genome, shared)
-    cost = replace(pricing.cost(genome), images=0, multiply_adds=0.0)
+    views = way.route.views
+    cost = replace(pricing.cost(genome, views=len(views)), images=0, multiply_adds=0.0)
     return Evaluation(
         candidate=Candidate(task, 0, 0, None, OWN_ROUTE, genome, pass_=pass_),
         status=OK,
@@ -41,5 +42,5 @@ def incumbent(task: str, pass_: int, route: Answer, pricing: Pricing, objective:
         trained={},
         cost=cost,
         admitted=False,
-        notes=Notes(temperature=way.temperature),
+        notes=Notes(temperature=way.temperature, views=views),
     )

@@ -143,7 +143,8 @@ class Session:
 def evaluated(candidate: Candidate, outcome: Outcome, pricing: Pricing, objective: Objective) -> Evaluation:
     """What became of a candidate, with its cost and score; its admission is not decided yet."""
     status = outcome.status
-    cost = pricing.cost(candidate.genome, len(outcome.curve) - 1 if status.rejected else None)
+    until = len(outcome.curve) - 1 if status.rejected else None
+    cost = pricing.cost(candidate.genome, until, len(outcome.notes.views))
     quality = outcome.quality if status.ok else float("nan")
     return Evaluation(
         candidate=candidate,

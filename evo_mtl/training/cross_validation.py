@@ -23,7 +23,7 @@ import numpy as np
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.copies import Copies, copy_of
-from evo_mtl.evolution.outcome import Outcome, Pooled
+from evo_mtl.evolution.outcome import Outcome
 from evo_mtl.training import metrics
 from evo_mtl.training.fit import Fitted
 from evo_mtl.training.folds import answered_labels, folds_of
@@ -64,11 +64,9 @@ def _try(candidate: Candidate, bench: Bench, copies: Copies) -> Outcome:
     found = pooled(fits, truth, task.metric)
     for fitted in fits:
         fitted.rewind(_moment(fitted, found.best, len(found.curve)))
-    outcome = finish(whole, found, truth, bench)
-    alone = fits[0].curve[_moment(fits[0], found.best, len(found.curve))]
+    outcome = finish(whole, found, truth, bench, parts[1:])
     notes = replace(
         outcome.notes,
-        pooled=Pooled(len(fits) - 1, len(truth), alone),
         copies=tuple(write_own(part, bench) for part in parts[1:]),
     )
     return replace(outcome, notes=notes)

@@ -57,14 +57,16 @@ class Pricing:
         """Multiply-adds of one pass of the root trunk over the training images at the default size."""
         return self.num_train * self.root()[1]
 
-    def cost(self, genome: Genome, until: int | None = None) -> Cost:
+    def cost(self, genome: Genome, until: int | None = None, views: int | None = None) -> Cost:
         """The cost of trying a genome and of keeping it.
 
         Args:
             genome: What is tried.
             until: The validation at which its training was given up; ``None`` for its end. What comes before
                 training is charged in full.
+            views: Of an image, whose answers are averaged; as many as there may be when ``None``.
         """
+        most = genome.get("answer_views", 1)
         stages = line_multiply_adds(self.layout, genome.depth, genome.adapters, genome.image_size)
         head = open_specs(genome, self.layout, self.num_classes)["head"]
         work = work_of(head, ())
@@ -87,7 +89,7 @@ class Pricing:
                 count / (n if component in self.uncounted else n + 1)
                 for (component, count), n in zip(parts, users, strict=True)
             ),
-            inference=float(frozen + finished + open_),
+            inference=float(frozen + finished + open_) * (most if views is None else views),
         )
 
     def _streamed(self, genome: Genome) -> tuple[int, int, int]:
@@ -107,8 +109,9 @@ class Pricing:
         fits = max(self.folds, 1)
         trained = math.ceil(self.num_train * passes * fits * last / self.validations)
         answered = self.num_validation + (self.num_train if self.folds else 0)
-        forward = self.num_train * looks * fits + answered * checks
-        once = self.num_train * views + self.num_validation
+        seen_again = genome.get("answer_views", 1) - 1
+        forward = self.num_train * looks * fits + answered * (checks + seen_again)
+        once = self.num_train * views + self.num_validation + answered * seen_again
         return trained, forward, once
 
     def _solution(self, genome: Genome, head: Spec) -> float:

@@ -17,7 +17,8 @@ import torch
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import Candidate
 from evo_mtl.evolution.optimism import pack
-from evo_mtl.evolution.outcome import OK, Notes, Outcome, failed, rejected
+from evo_mtl.evolution.outcome import OK, Notes, Outcome, Pooled, failed, rejected
+from evo_mtl.genome.answer_views import View
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.forward import SharedRoutes
@@ -27,6 +28,7 @@ from evo_mtl.network.route import INPUT, Route
 from evo_mtl.network.specs import in_features
 from evo_mtl.seeding import generator
 from evo_mtl.training import metrics
+from evo_mtl.training.answer_views import choose_views
 from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.calibration import calibrate
 from evo_mtl.training.fit import Fitted, Found, GivenUp, Member, fit_together
@@ -166,6 +168,7 @@ class Prepared:
         validation, truth: The images that it answers, and their classes ``(V,)``.
         address: Where the order of its training images comes from.
         notes: What its head's solution chose.
+        fold: Training images that it answers instead of validation images, if it does.
     """
 
     candidate: Candidate
@@ -176,6 +179,7 @@ class Prepared:
     truth: np.ndarray
     address: tuple[str | int, ...]
     notes: Notes
+    fold: Fold | None = None
 
 
 def prepare(
@@ -210,7 +214,7 @@ def prepare(
         head, taps = part.own["head"], lambda: _taps(part, train[0])
         chosen = head_kind(genome.head.kind).ready(head, genome, taps, labels)
     notes = Notes(alpha=chosen.alpha, leave_one_out_error=chosen.leave_one_out_error)
-    return Prepared(candidate, part, train, labels, validation, truth, address, notes)
+    return Prepared(candidate, part, train, labels, validation, truth, address, notes, fold)
 
 
 def fit_alone(prepared: Prepared, bench: Bench, bars: Sequence[float] = (), keep_all: bool = False) -> Found:
@@ -247,14 +251,21 @@ def _fit(
         )
 
 
-def finish(prepared: Prepared, fitted: Found, truth: np.ndarray, bench: Bench) -> Outcome:
-    """Calibrates a fitted candidate and writes its components.
+def finish(
+    prepared: Prepared,
+    fitted: Found,
+    truth: np.ndarray,
+    bench: Bench,
+    copies: Sequence[Prepared] = (),
+) -> Outcome:
+    """Chooses the views of a fitted candidate, calibrates it and writes its components.
 
     Args:
         prepared: Its own modules have the weights of the best validation.
         fitted: Its answers, and those of its copies where there are any.
         truth: ``(V,)``, what should have been answered.
         bench: The task's surroundings.
+        copies: Fitted without some training images, which they answer; with weights of the same moment.
 
     Raises:
         CandidateError: It could not be fitted, or a logit is not finite.
@@ -269,12 +280,35 @@ def finish(prepared: Prepared, fitted: Found, truth: np.ndarray, bench: Bench) -
         notes = replace(notes, best=fitted.best)
     if not np.isfinite(fitted.logits).all():
         raise CandidateError("a validation logit is not a finite number")
+    views, logits = choose_views(
+        prepared.candidate.genome.get("answer_views", 1),
+        fitted.logits,
+        truth,
+        lambda view: np.concatenate([_answers(one, view, bench) for one in (prepared, *copies)]),
+    )
+    curve, answers, metric = list(fitted.curve), list(fitted.answers), bench.images.task.metric
+    answers[fitted.best] = given = logits.argmax(1)
+    curve[fitted.best] = metrics.score(metric, given, truth)
+    if copies:
+        alone = metrics.score(metric, given[: len(prepared.truth)], prepared.truth)
+        notes = replace(notes, pooled=Pooled(len(copies), len(truth), alone))
     notes = replace(
         notes,
-        temperature=calibrate(prepared.part.own["head"], fitted.logits, truth),
-        right=pack([given == truth for given in fitted.answers]),
+        temperature=calibrate(prepared.part.own["head"], logits, truth),
+        right=pack([one == truth for one in answers]),
+        views=views,
     )
-    return Outcome(OK, max(fitted.curve), fitted.curve, write_own(prepared, bench), notes)
+    return Outcome(OK, curve[fitted.best], tuple(curve), write_own(prepared, bench), notes)
+
+
+def _answers(prepared: Prepared, view: View, bench: Bench) -> np.ndarray:
+    """Logits of a view of the images that a fitted candidate answers."""
+    genome, fold = prepared.candidate.genome, prepared.fold
+    part = replace(prepared.part, route=assemble(genome, bench.layout, (view,)))
+    images = bench.images.validation(genome) if fold is None else bench.images.train(genome, 0)
+    inputs = _inputs(part, genome, bench, images, 1)
+    with bench.spent.on("validation"):
+        return part.all_logits(inputs if fold is None else choose(inputs, fold.left))
 
 
 def write_own(prepared: Prepared, bench: Bench) -> dict[str, str]:

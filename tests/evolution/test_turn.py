@@ -25,11 +25,11 @@ from evo_mtl.plain import plain
 from evo_mtl.testing.genomes import a_space, a_world, played, told, trunk_facts
 
 GOLDENS = {
-    "mu2net": "e96aafb6b2c9102e48dc41aa940359fe176e0eca0d9891e6efed43ebedf69db8",
-    "mu2net_plus": "7f4c0ae43d572d56997ce3bd441627a442777637fc0d269bb58da53f430b21fc",
-    "regularized_evolution": "fa1bd860e885e370bd48146909642ec2f6cd240ac739331566eb1b16c30a8f73",
-    "nsga2": "a0ef19cf3497fb98194479ed58d5f5a3c3d5a015213214e1c47c7c641325d415",
-    "random": "cbeadbe36b4b9ad00a8fdd2730cb7f50ba906bf5da4f9da3f90ad8153ff49722",
+    "mu2net": "fd7a9e17401ce5695cf6f963ba72e560682db6200ba91b3d0ea09492da5efec6",
+    "mu2net_plus": "4928175db5bc6cb2d4e88680f7f312eda861c54142dc437809334dcacbcb08b6",
+    "regularized_evolution": "5d364720cb9d342afb1cb5ff3158d7c13461b6e2250e3a4dbc9df225a9220d3d",
+    "nsga2": "6ec9c0f909721363630260bdc889ce6ddc73ab6ad14be8710ac0a27b50223323",
+    "random": "e5164faa8248735ef5f40d0145945f1b233f055fee519af2d1a6f24c8c29480d",
 }
 
 BY_PARENTS = ("mu2net", "mu2net_plus", "regularized_evolution", "nsga2")

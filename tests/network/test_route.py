@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from evo_mtl.genome.answer_views import SETS, WHOLE
 from evo_mtl.network.assembly import assemble
 from evo_mtl.network.inputs import Pixels
 from evo_mtl.network.route import INPUT, Node, Route, check_closed, close, on_newest
@@ -36,6 +37,23 @@ def changed(place: int, **change: object) -> Route:
 
 def equal_places(a: Route, b: Route) -> list[int]:
     return [i for i, (x, y) in enumerate(zip(a.keys(), b.keys())) if x == y]
+
+
+def test_views_are_read_from_the_foot() -> None:
+    genome = a_genome(a_space(), trunk_facts(), np.random.default_rng(0))
+    for views in SETS:
+        route = assemble(genome, trunk_layout(), views)
+        assert route.views == views
+        assert len(route.nodes) >= len(views) * len(assemble(genome, trunk_layout()).nodes)
+        assert route.components == assemble(genome, trunk_layout()).components
+    assert assemble(genome, trunk_layout(), ("mirrored",)).views == ("mirrored",)
+
+
+def test_what_sees_the_whole_image_is_shared_whatever_else_is_seen() -> None:
+    genome = a_genome(a_space(), trunk_facts(), np.random.default_rng(0))
+    alone, several = (assemble(genome, trunk_layout(), views) for views in (WHOLE, SETS[-1]))
+    assert several.keys()[: len(alone.nodes)] == alone.keys()
+    assert len(set(several.keys())) == len(several.nodes)
 
 
 def test_equal_routes_of_one_candidate_have_equal_keys() -> None:
@@ -121,6 +139,40 @@ def test_only_a_stage_of_the_main_path_follows() -> None:
     )
     with pytest.raises(ValueError, match="follows"):
         check_closed(Route(PIXEL_RULE, nodes))
+
+
+SEVERAL = Route(
+    PIXEL_RULE,
+    (
+        Node("pool", (INPUT,), grid=1),
+        Node("concatenate", (0,)),
+        Node("head", (1,), "c" * 64, "head"),
+        Node("view", (INPUT,), view="mirrored"),
+        Node("pool", (3,), grid=1),
+        Node("concatenate", (4,)),
+        Node("head", (5,), "c" * 64, "head"),
+        Node("mean", (2, 6)),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "said"),
+    [
+        (3, {"view": None}, "nodes.3.: a view of .-1. as the view None"),
+        (0, {"view": "mirrored"}, "nodes.0.: a pool of .-1. as the view mirrored"),
+        (3, {"inputs": (2,)}, "nodes.3.: a view of .2."),
+        (7, {"inputs": (2, 5)}, "nodes.7.: a mean of something else than heads"),
+        (7, {"operation": "concatenate"}, "the last of them a head or a mean of heads"),
+        (7, {"component": "d" * 64}, "nodes.7.: a mean with the component"),
+    ],
+)
+def test_views_are_of_the_image_and_means_of_heads(place: int, change: dict, said: str) -> None:
+    assert check_closed(SEVERAL).views == ("whole", "mirrored")
+    nodes = list(SEVERAL.nodes)
+    nodes[place] = replace(nodes[place], **change)
+    with pytest.raises(ValueError, match=said):
+        check_closed(replace(SEVERAL, nodes=tuple(nodes)))
 
 
 def test_every_assembled_genome_survives_json_and_reads_earlier_nodes_only(rng: np.random.Generator) -> None:

@@ -313,6 +313,11 @@ def test_images_and_rows_live_in_one_run_each_on_its_root(home: Path, tmp_path: 
             "hyperparameters: flip: for images only",
         ),
         (
+            "  epochs:",
+            "  answer_views: {values: [2], default: 2}\n  epochs:",
+            "hyperparameters: answer_views: for images only",
+        ),
+        (
             "taps: {stages: all, grids: [1]}",
             "taps: {stages: all, grids: [1, 2]}",
             "taps: grids: 2: for images only",

@@ -187,3 +187,18 @@ def test_a_head_in_closed_form_is_charged_its_solution(workshop: Workshop) -> No
     solving = prices.cost(solved).multiply_adds - prices.cost(free).multiply_adds
     starting = prices.cost(started).multiply_adds - prices.cost(plain).multiply_adds
     assert (solving, starting) == (pytest.approx(price), pytest.approx(price))
+
+
+def test_every_view_of_an_image_is_charged(workshop: Workshop) -> None:
+    genome = workshop.genome(4, 3)
+    one, most = (
+        pricing(workshop).cost(genome),
+        pricing(workshop).cost(genome.with_values({"answer_views": 4})),
+    )
+    assert most.inference == 4 * one.inference
+    assert most.images == one.images + 3 * 15
+    assert most.multiply_adds == pytest.approx(one.multiply_adds + 3 * 15 * one.inference)
+    assert most.added_parameters == one.added_parameters
+    chosen = pricing(workshop).cost(genome.with_values({"answer_views": 4}), views=2)
+    assert chosen.inference == 2 * one.inference
+    assert chosen.multiply_adds == most.multiply_adds
