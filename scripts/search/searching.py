@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,10 @@ from evo_mtl.archive.store import ComponentStore
 from evo_mtl.archive.timings import append_timing, read_timings
 from evo_mtl.errors import RunError
 from evo_mtl.evolution.candidate import Evaluation
-from evo_mtl.evolution.population import Population, settled
+from evo_mtl.evolution.population import Population
 from evo_mtl.files import lock
 from evo_mtl.genome.genome import Genome, HeadGene
 from evo_mtl.learners.answers import pack
-from evo_mtl.network.assembly import assemble
 from evo_mtl.network.components import Modules
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.route import Route
@@ -36,6 +34,7 @@ from evo_mtl.run.events import Generation, Looked, Stopped, history
 from evo_mtl.run.folder import RunFolder
 from evo_mtl.run.options import CACHE_BYTES, Options
 from evo_mtl.run.snapshot import Archive
+from evo_mtl.searching.front import way
 from evo_mtl.searching.runner import run_search
 from evo_mtl.streams.config import TaskConfig
 from evo_mtl.streams.task import Split, load_batch, open_splits, open_task
@@ -194,9 +193,7 @@ class _Listener:
     def _seed_route(self, best: Evaluation, model: Model, task: str) -> tuple[Route, SharedRoutes]:
         store, side, kept = self.folder.store(), ComponentStore(self.seeds / task), set(best.trained.values())
         modules = Modules(lambda name, check=None: (side if name in kept else store).read(name, check))
-        route = assemble(settled(best), model.root(task).layout)
-        closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
-        return closed, SharedRoutes(modules)
+        return way(best, model.root(task).layout).route, SharedRoutes(modules)
 
 
 def _best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
