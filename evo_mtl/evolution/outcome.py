@@ -113,6 +113,7 @@ class Notes:
         pooled: What its quality was pooled over.
         copies: Components of each copy that was fitted without a part of the images, by slot.
         group: Children it was trained together with.
+        ridge_share: Of the ridge solution in a head that was finished by it.
         views: Of an image, whose answers are averaged.
     """
 
@@ -124,6 +125,7 @@ class Notes:
     pooled: Pooled | None = None
     copies: tuple[Mapping[str, Digest], ...] = ()
     group: tuple[Count, ...] = ()
+    ridge_share: Share | None = None
     views: tuple[View, ...] = WHOLE
 
 

@@ -47,6 +47,7 @@ KNOWN_HYPERPARAMETERS: dict[str, Value] = {
     "epochs": 4,
     "norm": "train",
     "head_start": "ridge",
+    "head_finish": "trained",
     "rand_augment": 0.0,
     "repeats": 1,
     "average": 0.0,
@@ -65,6 +66,7 @@ CHOICES = {
     "schedule": ("constant", "cosine"),
     "norm": ("eval", "train"),
     "head_start": ("zero", "ridge"),
+    "head_finish": ("trained", "ridge"),
 }
 """Words that a hyperparameter may be."""
 

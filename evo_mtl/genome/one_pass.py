@@ -13,6 +13,7 @@ NEEDS_SEVERAL = (
     "schedule",
     "warmup_share",
     "answer_views",
+    "head_finish",
 )
 """Hyperparameters of training that goes over the same examples again, or knows when it will end, and of what is chosen afterwards."""
 NEEDS_ONE = ("repeats", "mask_classes")

@@ -43,6 +43,8 @@ MEANINGS = {
     "norm": "whether open norm layers renew their statistics (train) or keep them (eval)",
     "head_start": "a linear head starts at zero, or at the ridge solution on the frozen features (online: where a solved "
     "head of the population reads them already)",
+    "head_finish": "a linear head ends as it was trained, or as its mixture with the ridge solution on the trained features (ridge); "
+    "validation images choose the shares",
     "repeats": "online: how often a batch is gone through while it is there",
     "average": "what answers is a copy that follows the trained weights, this share of it kept a step; 0: none",
     "mask_classes": "online: while it learns only the classes of the batch compete",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from evo_mtl.genome.answer_views import SETS, WHOLE, View
-from evo_mtl.training.calibration import apply, fit_temperature
+from evo_mtl.training.calibration import log_likelihood
 
 
 def choose_views(
@@ -36,12 +36,5 @@ def choose_views(
         return np.mean([known[view] for view in views], axis=0, dtype=np.float64).astype(whole.dtype)
 
     found = [(views, mean(views)) for views in SETS if len(views) <= most]
-    likely = [_log_likelihood(logits, truth) for _, logits in found]
+    likely = [log_likelihood(logits, truth) for _, logits in found]
     return found[int(np.argmax(likely))]
-
-
-def _log_likelihood(logits: np.ndarray, truth: np.ndarray) -> float:
-    if not np.isfinite(logits).all():
-        return -np.inf
-    shares = apply(logits, fit_temperature(logits, truth))
-    return float(np.log(np.maximum(shares[np.arange(len(truth)), truth], 1e-30)).mean())

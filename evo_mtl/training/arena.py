@@ -87,9 +87,7 @@ class Way(Protocol):
 
 
 def look(part: OpenPart, held: Held) -> tuple[Tensor, np.ndarray]:
-    taps = torch.from_numpy(part.all_outputs(held, len(part.route.nodes) - 2))
-    head = part.own["head"]
-    taps = taps.to(part.shared.device)
+    taps, head = part.taps(held), part.own["head"]
     with torch.no_grad():
         return taps, head(taps).cpu().numpy()
 

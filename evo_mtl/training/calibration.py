@@ -71,6 +71,19 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return min(max(math.exp((low + high) / 2), _BOUNDS[0]), _BOUNDS[1])
 
 
+def log_likelihood(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Mean logarithm of the true class's probability under the best temperature; ``-inf`` of what is not finite.
+
+    Args:
+        logits: ``(N, K)``, N at least 1.
+        labels: ``(N,)``.
+    """
+    if not np.isfinite(logits).all():
+        return -math.inf
+    scores = np.asarray(logits, dtype=np.float64) / fit_temperature(logits, labels)
+    return float(_log_softmax(scores)[np.arange(len(labels)), labels].mean())
+
+
 def calibrate(head: nn.Module, logits: np.ndarray, labels: np.ndarray) -> float:
     """Sets a head's temperature from its validation logits ``(N, K)`` (Guo 2017); returns it."""
     temperature = fit_temperature(logits, labels)

@@ -15,7 +15,7 @@ from evo_mtl.genome.genome import Genome
 from evo_mtl.network.forward import CHUNK, SharedRoutes, run_dynamic
 from evo_mtl.network.kinds.kind import Group, kind_of
 from evo_mtl.network.route import Route
-from evo_mtl.training.inputs import Inputs
+from evo_mtl.training.inputs import Gathered, Inputs
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,13 @@ class OpenPart:
     def all_logits(self, frontier: Inputs) -> np.ndarray:
         """Logits ``(N, K)`` in eval mode, in chunks of the one fixed size, the last one padded."""
         return self.all_outputs(frontier, len(self.route.nodes) - 1)
+
+    def taps(self, inputs: Inputs) -> Tensor:
+        """What the head reads of every image, ``(N, D)``, as :meth:`all_logits`."""
+        if isinstance(inputs, Gathered):
+            return inputs.matrix
+        found = self.all_outputs(inputs, len(self.route.nodes) - 2)
+        return torch.from_numpy(found).to(self.shared.device)
 
     @torch.no_grad()
     def all_outputs(self, frontier: Inputs, place: int) -> np.ndarray:

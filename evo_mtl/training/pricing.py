@@ -109,8 +109,9 @@ class Pricing:
         fits = max(self.folds, 1)
         trained = math.ceil(self.num_train * passes * fits * last / self.validations)
         answered = self.num_validation + (self.num_train if self.folds else 0)
+        finished = genome.head.trained and genome["head_finish"] == "ridge"
         seen_again = genome.get("answer_views", 1) - 1
-        forward = self.num_train * looks * fits + answered * (checks + seen_again)
+        forward = self.num_train * (looks + finished) * fits + answered * (checks + finished + seen_again)
         once = self.num_train * views + self.num_validation + answered * seen_again
         return trained, forward, once
 

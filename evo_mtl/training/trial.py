@@ -31,6 +31,7 @@ from evo_mtl.training import metrics
 from evo_mtl.training.answer_views import choose_views
 from evo_mtl.training.arrays import ArrayCache
 from evo_mtl.training.calibration import calibrate
+from evo_mtl.training.finishing import mix_in_ridge
 from evo_mtl.training.fit import Fitted, Found, GivenUp, Member, fit_together
 from evo_mtl.training.folds import Fold
 from evo_mtl.training.images import TaskImages
@@ -38,6 +39,7 @@ from evo_mtl.training.inputs import Gathered, Inputs, Unkept, choose
 from evo_mtl.training.kept import frontier
 from evo_mtl.training.open_part import OpenPart, Snapshot
 from evo_mtl.training.own import own_modules
+from evo_mtl.training.prepared import Prepared
 from evo_mtl.training.spent import Spent
 
 Write = Callable[[Mapping[str, torch.Tensor], Mapping[str, Any]], str]
@@ -157,31 +159,6 @@ def _out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A candidate with its modules and what they are run from, its head solved or made ready.
-
-    Attributes:
-        candidate: Whose trial it is.
-        part: What is trained.
-        train, labels: The images it is fitted on, one entry for each view, and their classes ``(N,)``.
-        validation, truth: The images that it answers, and their classes ``(V,)``.
-        address: Where the order of its training images comes from.
-        notes: What its head's solution chose.
-        fold: Training images that it answers instead of validation images, if it does.
-    """
-
-    candidate: Candidate
-    part: OpenPart
-    train: Sequence[Inputs]
-    labels: np.ndarray
-    validation: Inputs
-    truth: np.ndarray
-    address: tuple[str | int, ...]
-    notes: Notes
-    fold: Fold | None = None
-
-
 def prepare(
     candidate: Candidate, bench: Bench, like: Prepared | None = None, fold: Fold | None = None
 ) -> Prepared:
@@ -211,7 +188,7 @@ def prepare(
         train, labels = [choose(one, fold.kept) for one in train], labels[fold.kept]
         address = (*address, "fold", fold.number)
     with bench.spent.on("solve"):
-        head, taps = part.own["head"], lambda: _taps(part, train[0])
+        head, taps = part.own["head"], lambda: part.taps(train[0])
         chosen = head_kind(genome.head.kind).ready(head, genome, taps, labels)
     notes = Notes(alpha=chosen.alpha, leave_one_out_error=chosen.leave_one_out_error)
     return Prepared(candidate, part, train, labels, validation, truth, address, notes, fold)
@@ -258,7 +235,7 @@ def finish(
     bench: Bench,
     copies: Sequence[Prepared] = (),
 ) -> Outcome:
-    """Chooses the views of a fitted candidate, calibrates it and writes its components.
+    """Finishes the head of a fitted candidate, chooses its views, calibrates it and writes its components.
 
     Args:
         prepared: Its own modules have the weights of the best validation.
@@ -280,11 +257,14 @@ def finish(
         notes = replace(notes, best=fitted.best)
     if not np.isfinite(fitted.logits).all():
         raise CandidateError("a validation logit is not a finite number")
+    every = (prepared, *copies)
+    with bench.spent.on("solve"):
+        share, logits = mix_in_ridge(every, fitted.logits, truth)
     views, logits = choose_views(
         prepared.candidate.genome.get("answer_views", 1),
-        fitted.logits,
+        logits,
         truth,
-        lambda view: np.concatenate([_answers(one, view, bench) for one in (prepared, *copies)]),
+        lambda view: np.concatenate([_answers(one, view, bench) for one in every]),
     )
     curve, answers, metric = list(fitted.curve), list(fitted.answers), bench.images.task.metric
     answers[fitted.best] = given = logits.argmax(1)
@@ -296,6 +276,7 @@ def finish(
         notes,
         temperature=calibrate(prepared.part.own["head"], logits, truth),
         right=pack([one == truth for one in answers]),
+        ridge_share=share,
         views=views,
     )
     return Outcome(OK, curve[fitted.best], tuple(curve), write_own(prepared, bench), notes)
@@ -345,11 +326,4 @@ def _inputs(
         size = 4 * len(pixels) * in_features(genome, bench.layout)
         if set(part.own) != {"head"} or views * size > GATHERED_BYTES:
             return kept
-        return Gathered(len(part.route.nodes) - 2, _taps(part, kept))
-
-
-def _taps(part: OpenPart, train: Inputs) -> torch.Tensor:
-    """What the head reads of every training image, ``(N, D)``."""
-    if isinstance(train, Gathered):
-        return train.matrix
-    return torch.from_numpy(part.all_outputs(train, len(part.route.nodes) - 2)).to(part.shared.device)
+        return Gathered(len(part.route.nodes) - 2, part.taps(kept))

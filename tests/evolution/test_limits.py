@@ -25,7 +25,7 @@ def figures(limit: str, **changes: Any) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize(
-    ("limit", "most"), [("active_parameters", 200), ("added_parameters", 50), ("multiply_adds", 5)]
+    ("limit", "most"), [("active_parameters", 200), ("added_parameters", 30), ("multiply_adds", 5)]
 )
 def test_no_candidate_exceeds_a_limit_and_no_child_is_lost_to_it(limit: str, most: int) -> None:
     seeds = [{"name": "depth_ridge", "depth": 5, "taps": "groups", "head": "ridge"}]

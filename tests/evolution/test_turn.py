@@ -25,11 +25,11 @@ from evo_mtl.plain import plain
 from evo_mtl.testing.genomes import a_space, a_world, played, told, trunk_facts
 
 GOLDENS = {
-    "mu2net": "fd7a9e17401ce5695cf6f963ba72e560682db6200ba91b3d0ea09492da5efec6",
-    "mu2net_plus": "4928175db5bc6cb2d4e88680f7f312eda861c54142dc437809334dcacbcb08b6",
-    "regularized_evolution": "5d364720cb9d342afb1cb5ff3158d7c13461b6e2250e3a4dbc9df225a9220d3d",
-    "nsga2": "6ec9c0f909721363630260bdc889ce6ddc73ab6ad14be8710ac0a27b50223323",
-    "random": "e5164faa8248735ef5f40d0145945f1b233f055fee519af2d1a6f24c8c29480d",
+    "mu2net": "15fb0ed5f0e2aa728f49eab31778b41f61f0cd9cc52f21bbdf7cf0c258911b41",
+    "mu2net_plus": "374aeb958d8efbbaf4ac8029f527aea3063fccfa20495709a4f17a6ca747029d",
+    "regularized_evolution": "902b1736f318a513290894f252c4e77d669a60ebdfc848db37c8c21c1852fe8f",
+    "nsga2": "09fb9d32ba666fb2921cb1d25c60a968ae5dd9ac9f78737529afc418796d670f",
+    "random": "702cb8e12430c4032559bbe7c721e8a793622b88cabc61a9b9516601a2b94f4d",
 }
 
 BY_PARENTS = ("mu2net", "mu2net_plus", "regularized_evolution", "nsga2")

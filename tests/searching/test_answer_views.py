@@ -24,7 +24,7 @@ VIEWS = ("hyperparameters.answer_views={values: [1, 4], default: 4}",)
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Whatever validation images say, all views that a gene allows are taken."""
-    monkeypatch.setattr(answer_views, "_log_likelihood", _rising())
+    monkeypatch.setattr(answer_views, "log_likelihood", _rising())
     search(tmp_path / "run", config(tmp_path, "one", "three", overrides=VIEWS))
     return tmp_path / "run"
 

@@ -71,7 +71,7 @@ def logits_of(workshop: Workshop, genome: Genome, outcome: Outcome, images: np.n
 def most(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the images say, all views are taken."""
     calls: list[int] = []
-    monkeypatch.setattr(answer_views, "_log_likelihood", lambda *_: calls.append(0) or len(calls))
+    monkeypatch.setattr(answer_views, "log_likelihood", lambda *_: calls.append(0) or len(calls))
 
 
 @pytest.mark.usefixtures("most")

@@ -23,7 +23,8 @@ from evo_mtl.training.fit import Fitted, Found
 from evo_mtl.training.folds import answered_labels, folds_of
 from evo_mtl.training.inputs import Gathered, choose
 from evo_mtl.training.open_part import Snapshot
-from evo_mtl.training.trial import Bench, Prepared, fit_alone, prepare, try_candidate
+from evo_mtl.training.prepared import Prepared
+from evo_mtl.training.trial import Bench, fit_alone, prepare, try_candidate
 from tests.training.worlds import Workshop, candidate
 
 FOLDS = 3

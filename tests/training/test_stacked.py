@@ -258,7 +258,7 @@ def test_a_member_that_cannot_be_made_ready_leaves_the_others(
 ) -> None:
     genomes = group(workshop, workshop.genome(3, 3), *VARIED)
     expected = try_group(genomes[1:], workshop.bench(tmp_path))
-    real, calls = trial._taps, []
+    real, calls = OpenPart.taps, []
 
     def taps(*arguments: Any) -> torch.Tensor:
         calls.append(1)
@@ -266,7 +266,7 @@ def test_a_member_that_cannot_be_made_ready_leaves_the_others(
             raise CandidateError("a feature is not finite")
         return real(*arguments)
 
-    monkeypatch.setattr(trial, "_taps", taps)
+    monkeypatch.setattr(OpenPart, "taps", taps)
     found = try_group(genomes, workshop.bench(tmp_path))
     assert found[0].status == failed("a feature is not finite")
     assert [o.curve for o in found[1:]] == [o.curve for o in expected]

@@ -128,6 +128,8 @@ class HeadKind:
             it does not.
         begin_solved: Gives a new head that is to be trained the values of a solved one that reads the same; ``None`` where it
             cannot begin so.
+        beside: The ridge solution on what a trained head reads, weight ``(K, D)`` and bias ``(K,)`` on its features, from taps
+            ``(N, D)`` and labels; ``None`` where none can be mixed in.
         condense: If several heads do the same to features before the part that is trained: that step, and the rest.
         streaming: How it is solved from sums over a stream; ``None`` for a kind that gradient descent trains.
     """
@@ -140,6 +142,7 @@ class HeadKind:
     condense: Callable[[Sequence[nn.Module]], Condensed | None] = _not_condensed
     standardised: Callable[[nn.Module], tuple[Tensor, Tensor] | None] = _not_standardised
     begin_solved: Callable[[nn.Module, nn.Module], None] | None = None
+    beside: Callable[[nn.Module, Tensor, np.ndarray], tuple[Tensor, Tensor]] | None = None
     streaming: Streaming | None = None
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from evo_mtl.genome.genome import Genome
-from evo_mtl.network.closed_form import choose_ridge, ridge_multiply_adds
+from evo_mtl.network.closed_form import choose_ridge, fold_standardisation, ridge_multiply_adds, standardise
 from evo_mtl.network.head import LIMIT, Head
 from evo_mtl.network.kinds.heads import features_of, fill, head_kind_of
 from evo_mtl.network.kinds.kind import Chosen, Condensed, Spec, Together, described, spec_of
@@ -59,8 +59,18 @@ def _solve(head: Head, genome: Genome, taps: Tensor, labels: np.ndarray) -> Chos
     return Chosen(alpha, error)
 
 
+def _beside(module: nn.Module, taps: Tensor, labels: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Training has moved what the head reads: it is standardised anew for ridge."""
+    head = cast(Head, module)
+    features = features_of(head, taps)
+    mean, scale = standardise(features)
+    found = choose_ridge((features - mean) / scale, labels, num_classes=head.linear.out_features)
+    return fold_standardisation(found.weight, found.bias, mean, scale)
+
+
 def _solution(spec: Spec, genome: Genome, count: int) -> float:
-    return ridge_multiply_adds(count, spec["in_features"]) if _starts_solved(genome) else 0.0
+    times = _starts_solved(genome) + (genome["head_finish"] == "ridge")
+    return times * ridge_multiply_adds(count, spec["in_features"])
 
 
 def _condense(modules: Sequence[nn.Module]) -> Condensed | None:
@@ -110,4 +120,5 @@ KIND = head_kind_of(
     together=Together(_stack, _pays),
     condense=_condense,
     begin_solved=_begin_solved,
+    beside=_beside,
 )
