@@ -174,10 +174,14 @@ def open_indexed(config: TaskConfig, index: Index) -> Task | None:
 
 def with_validation(task: Task, places: Sequence[int]) -> Task:
     """The task with only some of its validation images; they keep their order."""
-    split, chosen = task.validation, np.asarray(places, dtype=np.int64)
+    return replace(task, validation=part_of(task.validation, places))
+
+
+def part_of(split: Split, places: Sequence[int] | np.ndarray) -> Split:
+    """Some examples of a split, in the order of their places."""
+    chosen = np.asarray(places, dtype=np.int64)
     content = hashlib.sha256(split.digest.encode() + chosen.tobytes())
-    part = Split(_Chosen(split.examples, chosen), split.labels[chosen], content.hexdigest())
-    return replace(task, validation=part)
+    return Split(_Chosen(split.examples, chosen), split.labels[chosen], content.hexdigest())
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Parts of scripts/find_points: what is changed, how a row comes about, what the rows say."""
