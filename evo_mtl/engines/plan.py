@@ -30,6 +30,7 @@ class BenchPlan:
         keeping: Whether activations of frozen stages are kept; if not (for comparison), every batch
             runs the whole route.
         folds: Parts of the training images that are left out in turn; 0 where candidates are not cross-validated.
+        work_price: Nats of likelihood that a multiply-add of an answer has to bring, where a trial chooses.
         validation: Indices of the validation examples that trials may see; all when ``None``.
     """
 
@@ -44,6 +45,7 @@ class BenchPlan:
     device: str
     keeping: bool = True
     folds: int = 0
+    work_price: float = 0.0
     validation: tuple[int, ...] | None = None
 
 

@@ -74,6 +74,7 @@ def make_bench(plan: BenchPlan, site: Site) -> Bench:
         validations=plan.validations,
         keeping=plan.keeping,
         folds=plan.folds,
+        work_price=plan.work_price,
         spent=spent,
     )
 

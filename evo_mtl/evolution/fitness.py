@@ -8,6 +8,16 @@ from evo_mtl.evolution.candidate import Cost
 from evo_mtl.genome.sections import Objective
 
 
+def work_price(objective: Objective, work: float) -> float:
+    """What a multiply-add of an answer has to bring in log likelihood, where that stands for the quality in a score.
+
+    Args:
+        objective: Its compute factor is read.
+        work: Multiply-adds of one example through the root trunk.
+    """
+    return -math.log(objective.compute_factor) / work
+
+
 def fitness(quality: float, cost: Cost, root: tuple[int, float], objective: Objective) -> float:
     """Score of a candidate: ``quality * s^(A / P) * c^(F / F0)``; higher is better.
 

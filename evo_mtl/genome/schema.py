@@ -21,7 +21,7 @@ MEANINGS = {
     "crop_area_min": "a random crop keeps at least this share of the area; 1: no crop",
     "crop_aspect_min": "a crop's width over height is drawn from [this, 1/this]; 1: square",
     "flip": "mirror left and right, half of the time",
-    "answer_views": "an answer may be the mean over so many views of the image (mirrored: 2, zoomed: 2, both: 4); validation images choose",
+    "answer_views": "an answer may be the mean over so many views of the image (mirrored: 2, zoomed: 2, both: 4); validation images choose, each view at the price of `objective: compute_factor`",
     "brightness": "brightness changes by a factor from [1 - this, 1 + this]",
     "contrast": "the same for contrast",
     "saturation": "the same for saturation",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from evo_mtl.genome.genome import AdapterGene, Genome, PathGene, lines
-from evo_mtl.network.kinds.kind import num_parameters, parameters_of, work_of
+from evo_mtl.network.kinds.kind import Spec, num_parameters, parameters_of, work_of
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.network.trunks import StageWork, stage_modules, stage_outlines, work_in
 
@@ -41,6 +41,12 @@ def line_multiply_adds(
     for gene in adapters:
         work[gene.stage] += work_of(layout.adapter_spec(gene), stages[gene.stage].shape).total
     return tuple(work)
+
+
+def answer_multiply_adds(genome: Genome, layout: TrunkLayout, head: Spec) -> int:
+    """Multiply-adds of one example through all lines of a route and its head."""
+    main = line_multiply_adds(layout, genome.depth, genome.adapters, genome.image_size)
+    return sum(main) + further_work(genome, layout) + work_of(head, ()).total
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evo_mtl.engines.plan import BenchPlan, Site
 from evo_mtl.engines.workbench import set_threads
+from evo_mtl.evolution.fitness import work_price
 from evo_mtl.genome.space import SearchSpace, check_against_trunk
 from evo_mtl.genome.trunk_facts import TrunkFacts
 from evo_mtl.network.components import Modules
@@ -159,4 +160,5 @@ class Ground:
             threads=self.config.threads,
             device=self.config.device,
             folds=space.folds(len(task.validation), pass_),
+            work_price=work_price(space.objective, self.pricing(task, pass_).root()[1]),
         )

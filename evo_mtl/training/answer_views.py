@@ -1,6 +1,7 @@
 """Over which views of an image a trained candidate's answers are averaged: the images that it answers choose.
 
-Nothing is trained for it. Likelihood decides rather than the metric, which a few images move by points.
+Nothing is trained for it. Likelihood decides rather than the metric, which a few images move by points; a view
+has to bring what it costs, at the compute factor of the objective.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from evo_mtl.training.calibration import log_likelihood
 
 
 def choose_views(
-    most: int, whole: np.ndarray, truth: np.ndarray, answers: Callable[[View], np.ndarray]
+    most: int,
+    whole: np.ndarray,
+    truth: np.ndarray,
+    answers: Callable[[View], np.ndarray],
+    price: float = 0.0,
 ) -> tuple[tuple[View, ...], np.ndarray]:
     """The set of views under which the true classes are likeliest, each set with its own temperature.
 
@@ -23,6 +28,7 @@ def choose_views(
         whole: Logits ``(N, K)`` of the images as they are.
         truth: Their classes ``(N,)``.
         answers: Logits of another view.
+        price: What each view has to bring in mean log likelihood.
 
     Returns:
         The set, the first of equals, and its logits ``(N, K)``.
@@ -36,5 +42,5 @@ def choose_views(
         return np.mean([known[view] for view in views], axis=0, dtype=np.float64).astype(whole.dtype)
 
     found = [(views, mean(views)) for views in SETS if len(views) <= most]
-    likely = [log_likelihood(logits, truth) for _, logits in found]
-    return found[int(np.argmax(likely))]
+    worth = [log_likelihood(logits, truth) - price * len(views) for views, logits in found]
+    return found[int(np.argmax(worth))]

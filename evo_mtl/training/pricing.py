@@ -10,6 +10,7 @@ from evo_mtl.evolution.candidate import Cost
 from evo_mtl.genome.genome import Genome, line_name
 from evo_mtl.network.cost import (
     adapter_parameters,
+    answer_multiply_adds,
     further_parts,
     further_work,
     line_multiply_adds,
@@ -89,7 +90,8 @@ class Pricing:
                 count / (n if component in self.uncounted else n + 1)
                 for (component, count), n in zip(parts, users, strict=True)
             ),
-            inference=float(frozen + finished + open_) * (most if views is None else views),
+            inference=float(answer_multiply_adds(genome, self.layout, head))
+            * (most if views is None else views),
         )
 
     def _streamed(self, genome: Genome) -> tuple[int, int, int]:

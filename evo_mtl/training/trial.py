@@ -21,6 +21,7 @@ from evo_mtl.evolution.outcome import OK, Notes, Outcome, Pooled, failed, reject
 from evo_mtl.genome.answer_views import View
 from evo_mtl.genome.genome import Genome
 from evo_mtl.network.assembly import assemble
+from evo_mtl.network.cost import answer_multiply_adds
 from evo_mtl.network.forward import SharedRoutes
 from evo_mtl.network.kinds.kind import head_kind, spec_of
 from evo_mtl.network.layout import TrunkLayout
@@ -60,6 +61,7 @@ class Bench:
         validations: Validations while a child trains.
         keeping: Whether activations of frozen stages are kept; if not, every batch runs the whole route.
         folds: Parts of the training images that are left out in turn; 0 where candidates are not cross-validated.
+        work_price: Nats of likelihood that a multiply-add of an answer has to bring.
         spent: Counts seconds by kind of work.
     """
 
@@ -72,6 +74,7 @@ class Bench:
     validations: int
     keeping: bool = True
     folds: int = 0
+    work_price: float = 0.0
     spent: Spent = field(default_factory=Spent)
 
 
@@ -265,6 +268,8 @@ def finish(
         logits,
         truth,
         lambda view: np.concatenate([_answers(one, view, bench) for one in every]),
+        bench.work_price
+        * answer_multiply_adds(prepared.candidate.genome, bench.layout, spec_of(prepared.part.own["head"])),
     )
     curve, answers, metric = list(fitted.curve), list(fitted.answers), bench.images.task.metric
     answers[fitted.best] = given = logits.argmax(1)

@@ -13,6 +13,7 @@ import numpy as np
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.errors import CandidateError
 from evo_mtl.evolution.candidate import DRAW, Candidate
+from evo_mtl.evolution.fitness import work_price
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.sections import SeedCandidate
 from evo_mtl.learners.answers import pack
@@ -106,10 +107,20 @@ def _ground(
     cache = ArrayCache(folder / "cache", CACHE_BYTES)
     shared, images = SharedRoutes(Modules(store.read)), TaskImages(task, seed, cache)
     folds = space.folds(len(task.validation))
-    bench = Bench(seed, root.layout, shared, store.write, images, cache, space.validations, folds=folds)
     counts = len(task.train), len(task.validation), len(task.classes)
     users = dict.fromkeys(root.facts.components, 1)
     pricing = Pricing(root.layout, *counts, users, space.image_size, space.validations, folds=folds)
+    bench = Bench(
+        seed,
+        root.layout,
+        shared,
+        store.write,
+        images,
+        cache,
+        space.validations,
+        folds=folds,
+        work_price=work_price(space.objective, pricing.root()[1]),
+    )
     return bench, pricing, seed_genome(seed_candidate, space, root.facts)
 
 

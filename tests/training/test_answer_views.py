@@ -16,6 +16,7 @@ from evo_mtl.network.assembly import assemble
 from evo_mtl.testing.worlds import shared_routes
 from evo_mtl.training import answer_views, metrics
 from evo_mtl.training.answer_views import choose_views
+from evo_mtl.training.calibration import log_likelihood
 from evo_mtl.training.cross_validation import try_pooled
 from evo_mtl.training.folds import folds_of
 from evo_mtl.training.trial import try_candidate
@@ -55,6 +56,14 @@ def test_views_are_taken_that_make_the_truth_likelier(
     assert len(asked) == len(set(asked)) == (0 if most == 1 else 3 if most == 4 else 2)
     parts = [noisy(0) if view == "whole" else noisy(len(view)) for view in wanted]
     assert np.allclose(logits, np.mean(parts, axis=0))
+
+
+@pytest.mark.parametrize(("price", "count"), [(0.0, 4), (0.15, 2), (1.0, 1)])
+def test_a_view_has_to_bring_what_it_costs(price: float, count: int) -> None:
+    views, logits = choose_views(4, noisy(0), TRUTH, lambda view: noisy(len(view)), price)
+    assert len(views) == count
+    one = [log_likelihood(mean, TRUTH) for mean in (noisy(0), logits)]
+    assert one[1] - price * count >= one[0] - price
 
 
 def test_a_view_whose_answers_are_not_finite_is_not_taken() -> None:
