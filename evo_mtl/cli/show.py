@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -117,9 +118,10 @@ def details_text(found: dict[str, Any]) -> str:
             "",
             table(
                 ["node", "step", "reads", "component", "whose", "parameters"],
-                [_node(node) for node in found["nodes"]],
+                [_node(node) for node in _of_one_view(found["nodes"])],
                 left=(1, 2, 3, 4),
             ),
+            *_views(found["answer_views"]),
             "",
             f"settings: {kept}",
             "",
@@ -129,6 +131,18 @@ def details_text(found: dict[str, Any]) -> str:
             *_looks(found["hindsight"]),
         ]
     )
+
+
+def _of_one_view(nodes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Up to the first head: what the other views run is the same again."""
+    heads = [i for i, node in enumerate(nodes) if node["operation"] == "head"]
+    return list(nodes[: heads[0] + 1])
+
+
+def _views(views: Sequence[str]) -> list[str]:
+    if len(views) == 1:
+        return []
+    return [f"run for {len(views)} views of an image, whose answers are averaged: {', '.join(views)}"]
 
 
 def _search(found: dict[str, Any]) -> list[str]:
@@ -212,8 +226,6 @@ def _node(node: dict[str, Any]) -> list[str]:
         what += f" ({node['stage_name']})"
     if node["operation"] == "pool":
         what = f"pool {node['grid']}x{node['grid']}"
-    if node["view"]:
-        what = f"view {node['view']}"
     whose = "own"
     if node["component"] is None:
         whose = ""

@@ -62,7 +62,9 @@ def test_it_is_shown(run: Path) -> None:
     details = task_details(run, name)
     assert [node["view"] for node in details["nodes"] if node["operation"] == "view"] == list(SETS[-1][1:])
     assert details["nodes"][-1]["operation"] == "mean"
-    assert "view zoomed_mirrored" in details_text(details)
+    text = details_text(details)
+    assert "averaged: whole, mirrored, zoomed, zoomed_mirrored" in text
+    assert text.count(" head ") == 1
 
 
 def test_a_later_pass_begins_with_the_route_and_its_views(run: Path, tmp_path: Path) -> None:
