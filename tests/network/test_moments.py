@@ -70,8 +70,10 @@ def test_without_some_classes_the_matrix_stands_for_the_examples_of_the_others()
 
 
 def test_of_few_examples_a_system_is_solved_without_the_whole_matrix() -> None:
-    x = torch.randn(150, 700, generator=torch.Generator().manual_seed(0)).relu()
-    moments, right = Moments(700, 4, least=16), torch.randn(700, 2, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(150, 700, generator=generator).relu()
+    right = torch.randn(700, 2, generator=generator, dtype=torch.float64)
+    moments = Moments(700, 4, least=16)
     for part in torch.arange(150).split(50):
         moments.add(x[part], part % 4)
     for columns in (None, torch.arange(699, 40, -1)):

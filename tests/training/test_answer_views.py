@@ -9,18 +9,14 @@ import numpy as np
 import pytest
 
 from evo_mtl.evolution.optimism import unpack
-from evo_mtl.evolution.outcome import Outcome
 from evo_mtl.genome.answer_views import SETS, WHOLE, View
-from evo_mtl.genome.genome import Genome, settle
-from evo_mtl.network.assembly import assemble
-from evo_mtl.testing.worlds import shared_routes
 from evo_mtl.training import answer_views, metrics
 from evo_mtl.training.answer_views import choose_views
 from evo_mtl.training.calibration import log_likelihood
 from evo_mtl.training.cross_validation import try_pooled
 from evo_mtl.training.folds import folds_of
 from evo_mtl.training.trial import try_candidate
-from tests.training.worlds import Workshop, candidate
+from tests.training.worlds import Workshop, candidate, logits_of
 
 TRUTH = np.arange(40) % 2
 RIGHT = np.eye(2)[TRUTH] * 2 - 1
@@ -68,12 +64,6 @@ def test_a_view_has_to_bring_what_it_costs(price: float, count: int) -> None:
 
 def test_a_view_whose_answers_are_not_finite_is_not_taken() -> None:
     assert choose_views(4, RIGHT, TRUTH, lambda view: np.full(RIGHT.shape, np.nan))[0] == WHOLE
-
-
-def logits_of(workshop: Workshop, genome: Genome, outcome: Outcome, images: np.ndarray) -> np.ndarray:
-    route = assemble(settle(genome, outcome.trained), workshop.layout, outcome.notes.views)
-    closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
-    return shared_routes(workshop.store, workshop.layout).logits([closed], {32: images})[0].numpy()
 
 
 @pytest.fixture

@@ -9,24 +9,14 @@ import numpy as np
 import pytest
 
 from evo_mtl.evolution.optimism import unpack
-from evo_mtl.evolution.outcome import Outcome
-from evo_mtl.genome.genome import Genome, settle
-from evo_mtl.network.assembly import assemble
 from evo_mtl.network.closed_form import choose_ridge, standardise
-from evo_mtl.testing.worlds import shared_routes
 from evo_mtl.training import finishing, metrics
 from evo_mtl.training.calibration import apply, fit_temperature, log_likelihood
 from evo_mtl.training.cross_validation import try_pooled
 from evo_mtl.training.finishing import SHARES, mix_in_ridge
 from evo_mtl.training.folds import folds_of
 from evo_mtl.training.trial import fit_alone, prepare, try_candidate, try_group
-from tests.training.worlds import Workshop, candidate
-
-
-def logits_of(workshop: Workshop, genome: Genome, outcome: Outcome, images: np.ndarray) -> np.ndarray:
-    route = assemble(settle(genome, outcome.trained), workshop.layout)
-    closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
-    return shared_routes(workshop.store, workshop.layout).logits([closed], {32: images})[0].numpy()
+from tests.training.worlds import Workshop, candidate, logits_of
 
 
 @pytest.fixture(params=SHARES)

@@ -6,17 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evo_mtl.archive.store import ComponentStore
 from evo_mtl.documents import parse
 from evo_mtl.evolution.candidate import DRAW, Candidate
-from evo_mtl.genome.genome import Genome
+from evo_mtl.evolution.outcome import Outcome
+from evo_mtl.genome.genome import Genome, settle
 from evo_mtl.genome.sampling import seed_genome
 from evo_mtl.genome.sections import SeedCandidate
 from evo_mtl.genome.space import SearchSpace
 from evo_mtl.genome.trunk_facts import TrunkFacts
+from evo_mtl.network.assembly import assemble
 from evo_mtl.network.layout import TrunkLayout
 from evo_mtl.testing.genomes import bottleneck
-from evo_mtl.testing.worlds import a_bench
+from evo_mtl.testing.worlds import a_bench, shared_routes
 from evo_mtl.training.trial import Bench
 
 
@@ -59,3 +63,10 @@ class Workshop:
 def candidate(genome: Genome, child: int = 0) -> Candidate:
     """A seed candidate of the coloured task."""
     return Candidate("colours", 0, child, None, DRAW, genome)
+
+
+def logits_of(workshop: Workshop, genome: Genome, outcome: Outcome, images: np.ndarray) -> np.ndarray:
+    """What the route of a finished candidate answers, ``(N, K)``, to images of 32 pixels."""
+    route = assemble(settle(genome, outcome.trained), workshop.layout, outcome.notes.views)
+    closed = replace(route, nodes=tuple(replace(node, open=False) for node in route.nodes))
+    return shared_routes(workshop.store, workshop.layout).logits([closed], {32: images})[0].numpy()
