@@ -112,7 +112,7 @@ class _Network(nn.Module):
         super().__init__()
         self.input = trunk.input.at(size)
         self._prefix = trunk.num_prefix_tokens
-        self.stages = nn.ModuleList(_depthwise_in_float32(copy.deepcopy(s)) for s in trunk.stages)
+        self.stages = nn.ModuleList(depthwise_in_float32(copy.deepcopy(s)) for s in trunk.stages)
         self.head = nn.Linear(trunk.channels[-1], num_classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -139,12 +139,12 @@ class _InFloat32(nn.Module):
             return self.module(x.float())
 
 
-def _depthwise_in_float32(module: nn.Module) -> nn.Module:
+def depthwise_in_float32(module: nn.Module) -> nn.Module:
     """Wraps depthwise convolutions: on a CPU their bfloat16 backward pass is ten times slower."""
     if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
         return _InFloat32(module)
     for name, child in list(module.named_children()):
-        setattr(module, name, _depthwise_in_float32(child))
+        setattr(module, name, depthwise_in_float32(child))
     return module
 
 

@@ -6,6 +6,7 @@
 * ``pooling`` - what heads read
 * ``route`` - a task's model as a small graph with keys
 * ``assembly`` - from a genome to a route; ``specs`` - to the specs of what its task would own
+* ``depthwise`` - quick gradients of depthwise convolutions
 * ``folding`` - norms folded into convolutions where nothing is trained
 * ``components`` - from a digest to a module
 * ``forward`` - runs nodes, shared ones once

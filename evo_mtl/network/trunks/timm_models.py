@@ -12,6 +12,7 @@ from timm.models import is_model, model_entrypoint
 from torch import nn
 
 from evo_mtl.errors import TrunkError, reason
+from evo_mtl.network.depthwise import quicken
 from evo_mtl.network.folding import foldable, mark
 from evo_mtl.network.inputs import Pixels
 from evo_mtl.network.pooling import main_tensor
@@ -124,7 +125,7 @@ def _create(name: str, pretrained: bool) -> nn.Module:
             f"{name} is a {type(model).__name__}, which cannot be cut into stages; "
             "choose an EfficientNet, MobileNet, ResNet, ConvNeXt or ViT"
         )
-    return model
+    return quicken(model)
 
 
 def _normalisation(model: Any, weights: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
