@@ -62,6 +62,7 @@ def search(
     passes: int = 1,
     cache: str | Path | None = None,
     minutes: float | None = None,
+    minutes_per_task: float | None = None,
     optuna_storage: str | None = None,
     progress: Progress = silent,
 ) -> Run:
@@ -82,6 +83,7 @@ def search(
         passes: How often each task is visited: all once, then all again, each starting from its own route.
         cache: Folder of kept activations; the run's own when ``None``.
         minutes: Clock limit for the whole search.
+        minutes_per_task: Clock limit for each task; a generation that would pass it is not begun.
         optuna_storage: URL of an Optuna storage in which every committed candidate is shown as a trial:
             ``"sqlite:///FILE"``, ``"journal:FILE"``, or another that Optuna takes.
         progress: Hears what happens.
@@ -109,6 +111,7 @@ def search(
         engine=engine,
         cache=None if cache is None else Path(cache),
         minutes=minutes,
+        minutes_per_task=minutes_per_task,
         optuna_storage=optuna_storage,
         trust_python=True,
     )
@@ -122,6 +125,7 @@ def resume(
     engine: str = "local",
     cache: str | Path | None = None,
     minutes: float | None = None,
+    minutes_per_task: float | None = None,
     research: bool = False,
     optuna_storage: str | None = None,
     passes: int = 1,
@@ -138,6 +142,7 @@ def resume(
         engine: What runs them, by name.
         cache: Folder of kept activations; the run's own when ``None``.
         minutes: Clock limit from now.
+        minutes_per_task: Clock limit for each task that is left.
         research: Search tasks again whose data changed.
         optuna_storage: URL of an Optuna storage in which every committed candidate is shown as a trial.
         passes: How often each task is visited, where that is more than the run has recorded.
@@ -155,6 +160,7 @@ def resume(
         engine=engine,
         cache=None if cache is None else Path(cache),
         minutes=minutes,
+        minutes_per_task=minutes_per_task,
         research=research,
         optuna_storage=optuna_storage,
         trust_python=trust_python,

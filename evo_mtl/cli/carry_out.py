@@ -15,7 +15,7 @@ from evo_mtl.telling.summary import summarize
 
 def carry_out(folder: RunFolder, config: RunConfig, options: Options, quiet: bool, json: bool) -> None:
     """Searches what is left to search and prints what the run then holds."""
-    with shown(plan_of(config.space), quiet, options.minutes) as progress:
+    with shown(plan_of(config.space), quiet, options.minutes, options.minutes_per_task) as progress:
         run_search(folder, config, options, progress)
     found = summarize(folder.path)
     show_json(found) if json else say(summary_text(found))

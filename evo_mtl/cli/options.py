@@ -7,6 +7,16 @@ from typing import Annotated
 
 import typer
 
+from evo_mtl.cli.text import minutes_in
+
+
+def _minutes(text: str) -> float:
+    try:
+        return minutes_in(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.", show_default=False)]
 Workers = Annotated[
@@ -19,6 +29,16 @@ Engine = Annotated[str, typer.Option(metavar="NAME", help="What runs the workers
 Minutes = Annotated[
     float | None,
     typer.Option(min=0.0, help="Clock limit for the whole search, shared by the tasks that are left."),
+]
+PerTask = Annotated[
+    float | None,
+    typer.Option(
+        "--per-task",
+        parser=_minutes,
+        metavar="DURATION",
+        help="Clock limit for each task, such as 90s, 3m or 1h; a generation that would pass it is not begun.",
+        show_default=False,
+    ),
 ]
 Cache = Annotated[
     Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,15 +53,22 @@ class Pace:
     Args:
         plan: What a task's search is going to try.
         minutes: Clock limit of the search, if any.
+        minutes_per_task: Of each of its tasks.
         clock: Gives seconds that never decrease.
     """
 
     def __init__(
-        self, plan: Plan, minutes: float | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        plan: Plan,
+        minutes: float | None = None,
+        minutes_per_task: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan, self._clock = plan, clock
         self._begin = clock()
         self._deadline = None if minutes is None else self._begin + 60 * minutes
+        self._per_task = math.inf if minutes_per_task is None else 60 * minutes_per_task
+        self._task_began = self._begin
         self._first: float | None = None
         self._work = 0.0
         self._sizes: list[int] = []
@@ -74,7 +82,7 @@ class Pace:
             case TaskStarted():
                 self._sizes.append(event.num_train + event.num_validation)
                 self._later = event.num_tasks - event.place - 1
-                self.tried, self._running = 0, True
+                self.tried, self._running, self._task_began = 0, True, self._clock()
             case GenerationStarted():
                 if self._first is None:
                     self._first = self._clock()
@@ -96,8 +104,10 @@ class Pace:
         """Seconds to go; ``None`` while nothing has been measured."""
         if self._first is None or not self._work:
             return None
-        rate = (self._clock() - self._first) / self._work
+        now = self._clock()
+        rate = (now - self._first) / self._work
         here = max(0, self._plan.candidates - self.tried) * self._sizes[-1] if self._running else 0
-        later = self._later * self._plan.candidates * sum(self._sizes) / len(self._sizes)
-        left = rate * (here + later)
-        return left if self._deadline is None else min(left, max(0.0, self._deadline - self._clock()))
+        each = self._plan.candidates * sum(self._sizes) / len(self._sizes)
+        left_here = min(rate * here, max(0.0, self._task_began + self._per_task - now))
+        left = left_here + self._later * min(rate * each, self._per_task)
+        return left if self._deadline is None else min(left, max(0.0, self._deadline - now))

@@ -30,15 +30,18 @@ from evo_mtl.run.progress import (
 
 
 @contextmanager
-def shown(plan: Plan, quiet: bool, minutes: float | None) -> Iterator[Progress]:
+def shown(
+    plan: Plan, quiet: bool, minutes: float | None = None, minutes_per_task: float | None = None
+) -> Iterator[Progress]:
     """A search's progress, shown while the context lasts.
 
     Args:
         plan: What a task's search is going to try.
         quiet: Show nothing but what went wrong.
         minutes: Clock limit of the search, if any.
+        minutes_per_task: Of each of its tasks.
     """
-    pace = Pace(plan, minutes)
+    pace = Pace(plan, minutes, minutes_per_task)
     if quiet:
         yield _complain
     elif sys.stderr.isatty():

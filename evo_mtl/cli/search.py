@@ -27,6 +27,7 @@ def search(
         typer.Option("--set", metavar="KEY=VALUE", help="A key of the space, e.g. budget.children=2."),
     ] = None,
     minutes: options.Minutes = None,
+    per_task: options.PerTask = None,
     workers: options.Workers = 1,
     threads: Annotated[
         int, typer.Option(min=1, max=256, help="Threads of a trial; results depend on their number.")
@@ -85,6 +86,7 @@ def search(
             engine=engine,
             cache=cache,
             minutes=minutes,
+            minutes_per_task=per_task,
             research=research,
             optuna_storage=optuna_storage,
             trust_python=True,  # the stream file was handed in

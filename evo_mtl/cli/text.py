@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
@@ -50,6 +51,30 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def minutes_in(duration: str | float) -> float:
+    """Minutes in a duration: a number with its unit, of minutes where it has none.
+
+    Example:
+        >>> minutes_in("90s"), minutes_in("3m"), minutes_in("1.5h"), minutes_in("2")
+        (1.5, 3.0, 90.0, 2.0)
+
+    Raises:
+        ValueError: It is none, or not above 0.
+    """
+    text = str(duration).strip().lower()
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _MINUTES else (text, "m")
+    try:
+        minutes = float(number) * _MINUTES[unit]
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise ValueError(f"expected a duration such as 90s, 3m or 1h, met {duration!r}")
+    return minutes
+
+
+_MINUTES = {"s": 1 / 60, "m": 1.0, "h": 60.0}
 
 
 def short(number: float) -> str:

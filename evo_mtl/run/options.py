@@ -18,6 +18,7 @@ class Options:
         cache: Folder of kept arrays; the run's own when ``None``.
         cache_bytes: Its bound.
         minutes: Clock limit for the whole search, shared evenly by the tasks that are left.
+        minutes_per_task: Clock limit for each task's turn.
         research: Search a task again whose data changed after it was archived, instead of refusing it.
         optuna_storage: URL of an Optuna storage that is shown every committed candidate.
         trust_python: Whether functions that ``python:`` tasks name may be called: the user handed in the
@@ -29,6 +30,7 @@ class Options:
     cache: Path | None = None
     cache_bytes: int = CACHE_BYTES
     minutes: float | None = None
+    minutes_per_task: float | None = None
     research: bool = False
     optuna_storage: str | None = None
     trust_python: bool = False

@@ -44,6 +44,8 @@ def check_stream(folder: RunFolder, config: RunConfig, options: Options) -> None
     """
     if options.optuna_storage is not None:
         raise InputError("candidates that race have no trials to be shown", "--optuna-storage")
+    if options.minutes_per_task is not None:
+        raise InputError("a task of a stream lasts as long as its examples come", "--per-task")
     if config.passes > 1:
         raise InputError(f"{config.passes} passes over a stream that gives each example once", "--passes")
     state = ArchiveState()

@@ -49,6 +49,10 @@ class Place:
     pass_: int = 1
     deadline: float | None = None
 
+    def ends_within(self, seconds: float) -> bool:
+        """Whether its time is up so soon."""
+        return self.deadline is not None and time.monotonic() + seconds > self.deadline
+
 
 def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engine: Engine) -> None:
     """Searches a task, going on from where the journal is, and archives its best route.
@@ -81,10 +85,14 @@ def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engi
         _tell_generation(ground, turn, committed.number, 0.0, replayed=True)
     if place.pass_ > 1 and turn.generation == 0:
         _begin_with_own(session, turn)
+    seconds = None
     while ground.state.stopped.get(task.name) != place.pass_ and (candidates := turn.ask()):
-        _generation(session, turn, candidates)
-        if place.deadline is not None and time.monotonic() > place.deadline:
+        if seconds is not None and place.ends_within(
+            seconds
+        ):  # the next is taken to last as long as the last
             ground.commit(Stopped(task.name, place.pass_, turn.generation))
+        else:
+            seconds = _generation(session, turn, candidates)
     if early_end := _early_end(ground, turn):
         ground.progress(tell.EndedEarly(task.name, early_end.generation, early_end.expected_gain))
     _archive(session, turn)
@@ -110,7 +118,8 @@ def _begin_with_own(session: Session, turn: Turn) -> None:
     _close_generation(ground, turn, 0.0)
 
 
-def _generation(session: Session, turn: Turn, candidates: tuple[Candidate, ...]) -> None:
+def _generation(session: Session, turn: Turn, candidates: tuple[Candidate, ...]) -> float:
+    """Tries and commits a generation; the seconds that it took."""
     start, done = time.monotonic(), turn.population.evaluations
     pooled = session.pricing.folds
     session.generation(
@@ -121,7 +130,9 @@ def _generation(session: Session, turn: Turn, candidates: tuple[Candidate, ...])
         () if pooled else bars(candidates, turn.world, done),
         known_copies(done, session.before) if pooled else None,
     )
-    _close_generation(session.ground, turn, time.monotonic() - start)
+    seconds = time.monotonic() - start
+    _close_generation(session.ground, turn, seconds)
+    return seconds
 
 
 def _record(turn: Turn, evaluations: Sequence[Evaluation]) -> Generation:

@@ -284,6 +284,15 @@ def test_choose_makes_another_candidate_the_route_and_show_marks_it(command: Com
     )
 
 
+@pytest.mark.parametrize("duration", ["0", "-1m", "nan", "soon", "3d", ""])
+def test_a_limit_that_is_no_duration_is_one_line_and_status_2(
+    duration: str, command: Command, finished: Path
+) -> None:
+    answer = command("resume", finished / "run", "--per-task", duration)
+    assert (answer.status, answer.out, answer.err.count("\n")) == (2, "", 1)
+    assert f"'--per-task': expected a duration such as 90s, 3m or 1h, met '{duration}'" in answer.err
+
+
 @pytest.mark.parametrize(
     ("task", "candidate", "said"),
     [("on", "0/0", "unknown task 'on'"), ("one", "7/7", "candidate '7/7' of task 'one' is not on the front")],

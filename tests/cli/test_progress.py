@@ -82,6 +82,13 @@ def test_the_time_left_is_at_most_what_the_clock_limit_leaves() -> None:
     assert pace.left() == pytest.approx(5)
 
 
+def test_the_time_left_is_at_most_what_the_limit_of_each_task_leaves() -> None:
+    clock = Clock()
+    pace = Pace(PLAN, minutes_per_task=0.2, clock=clock)
+    _half_a_task(pace, clock)
+    assert pace.left() == pytest.approx(2 + 12)
+
+
 def test_generations_from_the_journal_are_neither_tried_again_nor_measured() -> None:
     clock = Clock()
     pace = Pace(PLAN, clock=clock)

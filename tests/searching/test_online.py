@@ -195,6 +195,13 @@ def test_random_replacement_is_the_control(tmp_path: Path) -> None:
     assert all(one.parent is None for one in born)
 
 
+def test_a_task_of_a_stream_has_no_limit_of_its_own(tmp_path: Path) -> None:
+    space, stream = write_space(tmp_path, ONLINE_SPACE), online_stream(tmp_path)
+    with pytest.raises(InputError, match="--per-task: a task of a stream lasts as long as its examples come"):
+        evo_mtl.search(stream, space=str(space), run=tmp_path / "run", minutes_per_task=1.0)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_limit_by_the_clock_ends_the_stream_with_routes(tmp_path: Path) -> None:
     space, stream = write_space(tmp_path, ONLINE_SPACE), online_stream(tmp_path)
     evo_mtl.search(stream, space=str(space), run=tmp_path / "run", minutes=0.0)

@@ -250,6 +250,23 @@ def test_a_clock_that_has_run_out_ends_each_task_after_a_generation_and_is_journ
     assert journal(tmp_path / "run") == before
 
 
+def test_a_generation_that_would_pass_the_limit_of_its_task_is_not_begun(home: Path, tmp_path: Path) -> None:
+    made = config(home, "one", "three", overrides=("budget.generations=50",))
+    search(tmp_path / "run", made, Options(minutes_per_task=1e-9))
+    kinds = [event.kind for event in read_journal(RunFolder(tmp_path / "run").journal)]
+    assert [kinds.count(kind) for kind in ("generation", "clock", "route")] == [2, 2, 2]
+    before = journal(tmp_path / "run")
+    search(tmp_path / "run", made)
+    assert journal(tmp_path / "run") == before
+
+
+def test_a_limit_that_no_generation_passes_changes_nothing(home: Path, tmp_path: Path) -> None:
+    made = config(home, "one")
+    search(tmp_path / "limited", made, Options(minutes_per_task=60.0, minutes=600.0))
+    search(tmp_path / "free", made)
+    assert journal(tmp_path / "limited") == journal(tmp_path / "free")
+
+
 def test_the_state_that_is_returned_is_what_the_journal_replays_to(home: Path, tmp_path: Path) -> None:
     state = search(tmp_path / "run", config(home, "one"))
     assert replay(RunFolder(tmp_path / "run").journal) == state
