@@ -41,12 +41,14 @@ def mu2net_plus(world: World, population: Population, generation: int) -> tuple[
 
     A parent is looked for in the task's own population (by :func:`decay_walk`); where none is taken there, it is drawn
     evenly from the population and all other tasks' routes (mu2Net+). With ``parents: {order: predicted}`` in the
-    space, the routes on which looks saw most are walked in between. Empty where nobody can be a parent.
+    space, the routes on which looks saw most are walked in between; with a ``margin`` there, members far below the best
+    are left out. Empty where nobody can be a parent.
     """
-    members, founders = population.members, world.founders
+    rules, founders = world.space.parents, world.founders
+    members = population.near_best(rules.margin)
     if not members and not founders:
         return ()
-    predicted = world.space.parents.order == "predicted"
+    predicted = rules.order == "predicted"
     offered: Sequence[Parent] = world.looks.ranked(founders) if predicted else ()
 
     def choose(child: int, num_children: Counter[ParentName], rng: np.random.Generator) -> Parent:

@@ -71,7 +71,8 @@ def _born(
 ) -> tuple[tuple[Parent, ...], Genome]:
     """One parent and its genome, or two and the genome that joins them, the parent of the lower stages first.
 
-    Where no two of those drawn can be joined, the child has one parent after all.
+    Where no two of those drawn can be joined, the child has one parent after all. One of one parent may go back to where
+    that began (``mutation: restart``).
     """
     parent = choose(num_children, rng)
     if joins:
@@ -84,7 +85,8 @@ def _born(
             joined = recombine(inherited(below), inherited(above), world.space, world.facts, rng)
             if joined is not None:
                 return (below, above), joined
-    return (parent,), inherited(parent)
+    restart = world.space.mutation.restart
+    return (parent,), inherited(parent, restart > 0 and bool(rng.random() < restart))
 
 
 def _data(world: World, population: Population, generation: int) -> dict[str, Value]:

@@ -61,6 +61,13 @@ class Population:
         """The first member."""
         return next(iter(self.members), None)
 
+    def near_best(self, margin: float | None) -> tuple[Evaluation, ...]:
+        """Members whose score is below the best's by at most a share of it, the best first; all without a margin."""
+        if margin is None or self.best is None:
+            return self.members
+        least = self.best.score - margin * abs(self.best.score)
+        return tuple(member for member in self.members if member.score >= least)
+
     def num_children(self) -> Counter[ParentName]:
         """Children each parent has had for this task, by the parent's id; a child of two parents counts for both."""
         parents = (id for e in self.evaluations for id in (e.candidate.parent, e.candidate.mate))
@@ -81,6 +88,13 @@ def name(parent: Parent) -> ParentName:
     return parent.id if isinstance(parent, Founder) else parent.candidate.id
 
 
-def inherited(parent: Parent) -> Genome:
-    """What children inherit of a parent: its genome with the weights it has now."""
-    return parent.genome if isinstance(parent, Founder) else settled(parent)
+def inherited(parent: Parent, restart: bool = False) -> Genome:
+    """What children inherit of a parent: its genome, with the weights it has now, or with those that it began with.
+
+    Args:
+        parent: Another task's route has but one set of weights.
+        restart: Whether a child goes back to where its parent's training began.
+    """
+    if isinstance(parent, Founder):
+        return parent.genome
+    return parent.candidate.genome if restart else settled(parent)

@@ -197,6 +197,13 @@ class MutationRules(Section):
         le=1,
         description="share of children that join two routes: the lower stages of one, the upper of the other",
     )
+    restart: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of children of one parent of the same task that begin from the weights with which it began, "
+        "not from those with which it ended (mu2Net: none)",
+    )
     multipath: float = Field(
         0.0,
         ge=0,
@@ -212,6 +219,12 @@ class ParentRules(Section):
     order: Literal["shuffled", "predicted"] = Field(
         "shuffled",
         description="shuffled, or by what a closed-form head saw on them (mu2net_plus; needs looks.parents)",
+    )
+    margin: float | None = Field(
+        None,
+        ge=0,
+        description="no candidate of the task is a parent whose score is below the best's by more than this share of it; "
+        "any may be if left out (mu2net_plus)",
     )
     tournament: int = Field(
         3, ge=1, description="candidates compared for each parent (regularized_evolution)"

@@ -120,6 +120,38 @@ def test_a_joined_child_is_admitted_only_if_it_is_no_worse_than_the_better_paren
     assert refused > 10
 
 
+def names_of(one: Evaluation) -> set[str | None]:
+    genome = one.candidate.genome
+    return {gene.component for gene in (*genome.stages, *genome.adapters, genome.head)}
+
+
+@pytest.mark.parametrize("algorithm", BY_PARENTS)
+@pytest.mark.parametrize("restart", [0.0, 0.5, 1.0])
+def test_children_that_restart_have_nothing_that_their_parent_trained(algorithm: str, restart: float) -> None:
+    space = a_space(mutation={"restart": restart}, budget={"generations": 24, "children": 10})
+    everything = played(a_world(space, archived(), seed=3), algorithm)[1]
+    by_id = {one.candidate.id: one for one in everything}
+    lines = [(one, by_id[one.candidate.parent]) for one in everything if one.candidate.parent in by_id]
+    opened = [(child, parent) for child, parent in lines if opens(parent)]
+    kept = [bool(names_of(child) & set(parent.trained.values())) for child, parent in opened]
+    assert len(kept) > 20
+    assert any(kept) == (restart < 1)
+    if restart == 1:
+        assert all(names_of(one) <= begun_with(by_id, one, archived()) for one in everything)
+    else:
+        assert abs(sum(kept) / len(kept) - (1 - restart)) < 0.25
+
+
+def begun_with(by_id, one: Evaluation, founders: tuple[Founder, ...]) -> set[str | None]:
+    """What the seed candidates and other tasks' routes are made of."""
+    seeds = [names_of(by_id[id]) for id in by_id if id.generation == 0]
+    genomes = [founder.genome for founder in founders]
+    others = {
+        gene.component for genome in genomes for gene in (*genome.stages, *genome.adapters, genome.head)
+    }
+    return others.union(*seeds)
+
+
 def test_recombination_at_zero_changes_no_proposal() -> None:
     _, zero = search("mu2net", 0.0)
     plain = played(

@@ -74,6 +74,28 @@ def test_in_a_whole_search_no_child_below_its_parent_and_no_failure_is_a_member(
         assert one.admitted == (one.ok and one.score >= parent.score)
 
 
+@pytest.mark.parametrize(
+    ("margin", "near"), [(None, [0.9, 0.85, 0.5]), (0.0, [0.9]), (0.06, [0.9, 0.85]), (1.0, [0.9, 0.85, 0.5])]
+)
+def test_members_near_the_best_are_within_the_margin(margin: float | None, near: list[float]) -> None:
+    found = population(evaluation(0, 0.5), evaluation(1, 0.9), evaluation(2, 0.85))
+    assert [one.score for one in found.near_best(margin)] == near
+    assert Population().near_best(margin) == ()
+
+
+def test_with_a_margin_nobody_far_below_the_best_is_a_parent() -> None:
+    def gaps(margin: float | None) -> list[float]:
+        space = a_space(parents={"margin": margin}, budget={"generations": 12, "children": 6})
+        everything = played(a_world(space, seed=2), "mu2net_plus")[1]
+        score = {one.candidate.id: one.score for one in everything}
+        best = {g: max(s for id, s in score.items() if id.generation < g) for g in range(1, 13)}
+        children = [one.candidate for one in everything if one.candidate.parent in score]
+        return [1 - score[one.parent] / best[one.generation] for one in children]
+
+    assert max(gaps(None)) > 0.05
+    assert max(gaps(0.05)) <= 0.05
+
+
 def test_children_are_counted_by_the_parents_id() -> None:
     found = population(evaluation(0, 0.5), evaluation(1, 0.1, OfTurn(1, 0)), evaluation(2, 0.1, OfTask("a")))
     assert found.num_children() == {OfTurn(1, 0): 1, OfTask("a"): 1}

@@ -27,7 +27,7 @@ def worlds() -> Iterator[World]:
     """Turns of one task in spaces that differ in what they allow, with and without other tasks' routes."""
     yield a_world(a_space())
     yield a_world(a_space(), founders())
-    everything = {"rates": "learned", "recombination": 0.4, "multipath": 0.3, "paths": 3}
+    everything = {"rates": "learned", "recombination": 0.4, "restart": 0.3, "multipath": 0.3, "paths": 3}
     yield a_world(a_space(mutation=everything), founders())
     yield a_world(a_space(stages={"boundaries": [2, 4], "clone": False}, taps={"stages": "last"}), founders())
     narrow = {"heads": ["linear"], "hyperparameters": {}, "adapters": {"insert": False}}
