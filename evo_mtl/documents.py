@@ -45,19 +45,52 @@ class Document:
         path: The file, as it was named.
         data: Plain mappings, lists, texts, numbers, truth values and None.
         lines: Line (from 1) of each key path; ``()`` is the document itself.
+        beneath: The document that says the rest, where this one was laid over it.
     """
 
     path: str
     data: Any
     lines: Mapping[Key, int]
+    beneath: Document | None = None
 
     def place(self, *key: str | int) -> str:
         """``file:line: dotted.key``, with the line of the nearest key that is written."""
+        if self.beneath is not None and self._leaves(key):
+            return self.beneath.place(*key)
         near = key
         while near and near not in self.lines:
             near = near[:-1]
         name = dotted(key)
         return f"{self.path}:{self.lines.get(near, 1)}" + (f": {name}" if name else "")
+
+    def _leaves(self, key: Key) -> bool:
+        """Whether a key is left to the document beneath: it is there, and here at most the mappings around it are."""
+        written = next(
+            (key[:length] for length in range(len(key)) if key[: length + 1] not in self.lines), key
+        )
+        return written != key and self.beneath is not None and key[: len(written) + 1] in self.beneath.lines
+
+
+def laid_over(upper: Document, lower: Document) -> Document:
+    """A document that says of another what is different: mappings are joined, ``null`` takes a key away, the rest is replaced.
+
+    Example:
+        >>> laid_over(parse_yaml(b"{a: {b: 1}, c: null}", "u"), parse_yaml(b"{a: {b: 0, d: 2}, c: 3}", "l")).data
+        {'a': {'b': 1, 'd': 2}}
+    """
+    return Document(upper.path, _joined(upper.data, lower.data), upper.lines, lower)
+
+
+def _joined(upper: Any, lower: Any) -> Any:
+    if not isinstance(upper, Mapping) or not isinstance(lower, Mapping):
+        return upper
+    found = dict(lower)
+    for key, value in upper.items():
+        if value is None:
+            found.pop(key, None)
+        else:
+            found[key] = _joined(value, lower.get(key))
+    return found
 
 
 def is_text(text: str) -> bool:

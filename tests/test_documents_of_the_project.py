@@ -16,7 +16,7 @@ from evo_mtl.cli.main import app
 from evo_mtl.documents import parse_yaml, validate
 from evo_mtl.evolution.algorithms import algorithms
 from evo_mtl.files import canonical_json
-from evo_mtl.genome.space import SearchSpace, known_spaces
+from evo_mtl.genome.space import SearchSpace, known_spaces, read_space
 from evo_mtl.streams.config import StreamConfig
 from tests.scripts import load_script
 
@@ -147,7 +147,7 @@ def test_every_file_that_the_page_of_the_code_names_is_there() -> None:
     assert missing == set()
 
 
-def test_every_yaml_of_a_document_can_be_read() -> None:
+def test_every_yaml_of_a_document_can_be_read(tmp_path: Path) -> None:
     read = []
     for name, language, block in BLOCKS:
         if language != "yaml":
@@ -156,6 +156,10 @@ def test_every_yaml_of_a_document_can_be_read() -> None:
         if "tasks" in data:
             validate(StreamConfig, parse_yaml(block.encode(), name))
             read.append("stream")
+        elif "like" in data:
+            (tmp_path / "mine.yaml").write_text(block)
+            assert read_space(str(tmp_path / "mine.yaml")).name == data["name"]
+            read.append("like")
         else:  # some keys of a search space
             defaults = {
                 "name": "some",
@@ -164,7 +168,7 @@ def test_every_yaml_of_a_document_can_be_read() -> None:
             }
             SearchSpace.model_validate_json(canonical_json({**defaults, **data}))
             read.append("space")
-    assert {"stream", "space"} <= set(read)
+    assert {"stream", "space", "like"} <= set(read)
 
 
 def test_the_tables_of_keys_are_those_of_the_schemas() -> None:

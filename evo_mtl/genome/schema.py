@@ -13,7 +13,7 @@ from evo_mtl.documents import json_schema
 from evo_mtl.genome.genome import Value
 from evo_mtl.genome.hyperparameters import CHOICES, RANGES, known_hyperparameters
 from evo_mtl.genome.kinds import hyperparameters_of_kinds, listed_kinds
-from evo_mtl.genome.space import SearchSpace
+from evo_mtl.genome.space import LIKE, SearchSpace
 
 MEANINGS = {
     "image_size": "side of the images in pixels",
@@ -61,6 +61,13 @@ def space_schema(algorithms: Iterable[str]) -> dict[str, Any]:
     """The JSON Schema of a search-space file; ``algorithms`` are the names that ``algorithm:`` may have."""
     schema = json_schema(SearchSpace, "evo-mtl search space")
     keys, parts = schema["properties"], schema["$defs"]
+    alone = [key for key in schema["required"] if key != "name"]
+    schema |= {"if": {"not": {"required": [LIKE]}}, "then": {"required": alone}, "required": ["name"]}
+    keys[LIKE] = {
+        "description": "name or file of a space of which this one tells but the differences: mappings are joined, null "
+        "takes a key away, the rest is replaced",
+        "type": "string",
+    }
     keys["algorithm"]["enum"] = list(algorithms)
     heads, adapters = listed_kinds("head"), listed_kinds("adapter")
     keys["heads"]["items"]["enum"] = list(heads)

@@ -10,7 +10,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from evo_mtl.documents import Section, read_yaml, validate
+from evo_mtl.documents import Document, Section, laid_over, read_yaml, validate
 from evo_mtl.errors import ConfigError
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.genome import Value
@@ -208,4 +208,36 @@ def find_space(name: str) -> Path:
 
 def read_space(name: str) -> SearchSpace:
     """Reads a search space by name or file. Raises ``ConfigError`` that names file, line and key."""
-    return validate(SearchSpace, read_yaml(find_space(name)))
+    return validate(SearchSpace, _whole(find_space(name)))
+
+
+LIKE = "like"
+"""The key by which a file of a search space says of which other space it tells but the differences."""
+
+
+def _whole(path: Path, above: tuple[Path, ...] = ()) -> Document:
+    """A file of a search space, laid over the file of the space that it is like.
+
+    Args:
+        path: The file.
+        above: Files that are laid over it.
+    """
+    document = read_yaml(path)
+    if not isinstance(document.data, dict) or LIKE not in document.data:
+        return document
+    like, place = document.data.pop(LIKE), document.place(LIKE)
+    if not isinstance(like, str):
+        raise ConfigError(f"expected the name or the file of a search space, met {like!r}", place)
+    if "name" not in document.data:
+        raise ConfigError(
+            "this key is missing: a space that is like another has a name of its own", document.place("name")
+        )
+    known = known_spaces()
+    base = known.get(like, path.parent / Path(like).expanduser())
+    if like not in known and base.suffix not in DOCUMENT_SUFFIXES:
+        raise ConfigError(
+            f"unknown search space {like!r}{suggestion(like, known)}, or a file that ends in .yaml", place
+        )
+    if base.resolve() in {one.resolve() for one in (path, *above)}:
+        raise ConfigError(f"{like} is like itself", place)
+    return laid_over(document, _whole(base, (path, *above)))

@@ -149,3 +149,66 @@ def test_every_key_of_a_space_is_written_and_every_hyperparameter_of_a_genome() 
 def test_no_more_than_eight_other_routes_are_ever_looked_at() -> None:
     with pytest.raises(ConfigError, match="parents"):
         a_space(looks={"parents": 9})
+
+
+def written(folder: Path, name: str, text: str) -> str:
+    (folder / f"{name}.yaml").write_text(f"name: {name}\n{text}")
+    return str(folder / f"{name}.yaml")
+
+
+def test_a_space_that_is_like_another_tells_but_the_differences(tmp_path: Path) -> None:
+    made = read_space(
+        written(tmp_path, "mine", "like: small\nbudget: {children: 7}\nrejection: null\nheads: [linear]\n")
+    )
+    small = read_space("small")
+    assert (made.name, made.heads, made.rejection) == ("mine", ("linear",), None)
+    assert (made.budget.children, made.budget.generations) == (7, small.budget.generations)
+    changed = {"name", "budget", "rejection", "heads"}
+    assert made.model_dump(exclude=changed) == small.model_dump(exclude=changed)
+
+
+def test_a_space_may_be_like_a_file_beside_it_which_is_like_another(tmp_path: Path) -> None:
+    written(tmp_path, "middle", "like: small\nhyperparameters: {flip: null, momentum: {default: 0.8}}\n")
+    made = read_space(written(tmp_path, "mine", "like: middle.yaml\nvalidations: 2\n"))
+    assert "flip" not in made.hyperparameters
+    assert made.hyperparameters["momentum"].default == 0.8
+    assert made.hyperparameters["momentum"].values == read_space("small").hyperparameters["momentum"].values
+    assert made.validations == 2
+
+
+@pytest.mark.parametrize("name", ["quick", "thorough"])
+def test_spaces_that_differ_in_their_budget_alone(name: str) -> None:
+    assert read_space(name).model_dump(exclude={"name", "budget"}) == read_space("small").model_dump(
+        exclude={"name", "budget"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "like: smal\n",
+            r"mine\.yaml:2: like: unknown search space 'smal' \(did you mean \"small\"\?\), or a file",
+        ),
+        ("like: 3\n", r"mine\.yaml:2: like: expected the name or the file of a search space, met 3"),
+        ("like: gone.yaml\n", r"gone\.yaml: no such file"),
+        ("like: mine.yaml\n", r"mine\.yaml:2: like: mine\.yaml is like itself"),
+        ("like: other.yaml\n", r"other\.yaml:2: like: mine\.yaml is like itself"),
+        ("like: small\n\nbudget: {childs: 3}\n", r"mine\.yaml:4: budget\.childs: unknown key"),
+        ("like: broken.yaml\n", r"broken\.yaml:3: budget\.children: "),
+        ("like: broken.yaml\nbudget: {generations: 3}\n", r"broken\.yaml:3: budget\.children: "),
+        ("like: broken.yaml\nbudget: {children: -1}\n", r"mine\.yaml:3: budget\.children: "),
+        ("like: small\nseeds: null\n", r"mine\.yaml:\d+: seeds: this key is missing"),
+    ],
+)
+def test_what_is_wrong_is_told_where_it_is_written(text: str, said: str, tmp_path: Path) -> None:
+    written(tmp_path, "other", "like: mine.yaml\n")
+    written(tmp_path, "broken", "seeds: [{name: a}]\nbudget: {children: 0}\n")
+    with pytest.raises(ConfigError, match=said):
+        read_space(written(tmp_path, "mine", text))
+
+
+def test_a_space_that_is_like_another_has_a_name_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "nameless.yaml").write_text("like: small\n")
+    with pytest.raises(ConfigError, match=r"nameless\.yaml:1: name: this key is missing"):
+        read_space(str(tmp_path / "nameless.yaml"))
