@@ -6,10 +6,12 @@ import copy
 import math
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from evo_mtl.errors import CandidateError, InputError
 from evo_mtl.learners.learner import Learned, Settings, TaskData
@@ -19,20 +21,23 @@ from evo_mtl.network.trunks import Trunk
 from evo_mtl.seeding import generator
 from evo_mtl.training.descent import Descent, batches, num_steps
 
-DEFAULT_GRID = "1e-3x8,2e-3x8,4e-3x8,bestx16"
+DEFAULT_GRID = "5e-4x8,1e-3x8,2e-3x8,4e-3x8,bestx16,bestxbest+flip"
 BATCH = 32
+DECAY = 0.99
+"""Of the exponential average of the weights that is offered beside them."""
 
 
 @dataclass(frozen=True)
 class GridPoint:
-    """A peak learning rate (``None``: the best so far) and a number of epochs."""
+    """A peak learning rate and a number of epochs (``None``: those of the best so far), and whether images are mirrored."""
 
     rate: float | None
-    epochs: int
+    epochs: int | None
+    flip: bool = False
 
 
 def read_grid(text: str) -> tuple[GridPoint, ...]:
-    """Points such as ``1e-3x8`` or ``bestx16``, separated by commas.
+    """Points such as ``1e-3x8``, ``bestx16`` or ``bestxbest+flip``, separated by commas.
 
     Raises:
         InputError: It has another form, or starts with ``best``.
@@ -40,22 +45,25 @@ def read_grid(text: str) -> tuple[GridPoint, ...]:
     Example:
         >>> from evo_mtl.learners.fine_tuning import read_grid
         >>> read_grid("2e-3x8,bestx16")
-        (GridPoint(rate=0.002, epochs=8), GridPoint(rate=None, epochs=16))
+        (GridPoint(rate=0.002, epochs=8, flip=False), GridPoint(rate=None, epochs=16, flip=False))
     """
     points: list[GridPoint] = []
     for word in text.split(","):
-        rate_text, _, epochs_text = word.strip().partition("x")
+        numbers, plus, more = word.strip().partition("+")
+        rate_text, _, epochs_text = numbers.partition("x")
         try:
             rate = None if rate_text == "best" and points else float(rate_text)
-            point = GridPoint(rate, int(epochs_text))
+            epochs = None if epochs_text == "best" and points else int(epochs_text)
         except ValueError:
-            point = GridPoint(math.nan, 0)
-        if point.epochs < 1 or (point.rate is not None and not 0 < point.rate < math.inf):
+            rate, epochs = math.nan, 0
+        known = more == "flip" if plus else True
+        if not known or (epochs is not None and epochs < 1) or (rate is not None and not 0 < rate < math.inf):
             raise InputError(
-                f'"{word.strip()}": expected RATExEPOCHS such as 2e-3x8, or bestxEPOCHS after the first',
+                f'"{word.strip()}": expected RATExEPOCHS such as 2e-3x8, or "best" for either after the first, and +flip '
+                "where images are to be mirrored",
                 "grid",
             )
-        points.append(point)
+        points.append(GridPoint(rate, epochs, bool(plus)))
     return tuple(points)
 
 
@@ -64,8 +72,9 @@ def fine_tuning(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:
 
     AdamW (weight decay 0.01), one cycle of the learning rate (up during the first fifth), batches of
     32, label smoothing 0.1, batch statistics in training, bfloat16 autocast with depthwise convolutions
-    in float32, no augmentation. The grid is a coordinate search on the validation split: by default three
-    rates at 8 epochs, then the best of them at 16. The first of equals is kept.
+    in float32, no augmentation but mirrored images where the grid has them. Each point is validated twice, with the weights that it
+    ended with and with their exponential average. The grid is a coordinate search on the validation split: by default four rates at 8
+    epochs, then the best of them at 16, then mirrored. The first of equals is kept.
 
     Raises:
         InputError: The trunk reads no images.
@@ -75,34 +84,49 @@ def fine_tuning(data: TaskData, trunk: Trunk, settings: Settings) -> Learned:
         raise InputError(
             f"fine_tuning trains trunks of images; {trunk.name} reads {trunk.input.kind}s", data.name
         )
-    best: tuple[float, _Network, GridPoint] | None = None
+    best: _Tuned | None = None
     images = 0
     for point in read_grid(settings.grid):
-        rate = point.rate if point.rate is not None else (best[2].rate if best else None)
-        if rate is None:
-            continue
+        rate, epochs = point.rate, point.epochs
+        if rate is None or epochs is None:
+            if best is None:
+                continue
+            rate, epochs = rate or best.rate, epochs or best.epochs
         started = time.monotonic()
-        network = _train(data, trunk, settings, rate, point.epochs)
-        images += point.epochs * len(data.train_labels) + len(data.validation_labels)
-        quality = -math.inf
-        if network is not None:
+        networks = _train(data, trunk, settings, rate, epochs, point.flip)
+        images += epochs * len(data.train_labels) + len(networks) * len(data.validation_labels)
+        said = []
+        for averaged, network in enumerate(networks):
             quality = data.validation_score(_predict(network, data.validation_images, settings.device))
+            said.append(f"{quality:.4f}")
+            if best is None or quality > best.quality:
+                best = _Tuned(quality, network, rate, epochs, point.flip, bool(averaged))
         settings.say(
-            f"rate {rate:g}, {point.epochs} epochs: validation {quality:.4f}, "
-            f"{time.monotonic() - started:.0f} s"
+            f"rate {rate:g}, {epochs} epochs{', mirrored' * point.flip}: validation "
+            f"{', averaged '.join(said) or 'of nothing, it diverged'}, {time.monotonic() - started:.0f} s"
         )
-        if network is not None and (best is None or quality > best[0]):
-            best = (quality, network, GridPoint(rate, point.epochs))
     if best is None:
         raise CandidateError(f"fine-tuning on {data.name} diverged at every point of {settings.grid}")
-    quality, chosen, point = best
+    chosen = best.network
     return Learned(
         predict=lambda images: _predict(chosen, images, settings.device),
-        validation=quality,
+        validation=best.quality,
         parameters_added=sum(parameter.numel() for parameter in chosen.parameters()),
         images=images,
-        chosen={"rate": point.rate, "epochs": point.epochs},
+        chosen={"rate": best.rate, "epochs": best.epochs, "flip": best.flip, "average": best.averaged},
     )
+
+
+@dataclass(frozen=True)
+class _Tuned:
+    """The best so far."""
+
+    quality: float
+    network: _Network
+    rate: float
+    epochs: int
+    flip: bool
+    averaged: bool
 
 
 class _Network(nn.Module):
@@ -148,16 +172,27 @@ def depthwise_in_float32(module: nn.Module) -> nn.Module:
     return module
 
 
-def _train(data: TaskData, trunk: Trunk, settings: Settings, rate: float, epochs: int) -> _Network | None:
-    """The trained network, or ``None`` if it diverged. The last, incomplete batch of an epoch is left out."""
+def _train(
+    data: TaskData, trunk: Trunk, settings: Settings, rate: float, epochs: int, flip: bool
+) -> tuple[_Network, ...]:
+    """The trained network and its average; nothing if it diverged. The last, incomplete batch of an epoch is left out."""
     network = _Network(trunk, data.num_classes, data.size)
     network = network.to(settings.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     labels = torch.tensor(data.train_labels, dtype=torch.int64, device=settings.device)
     steps = num_steps(len(labels), BATCH)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, epochs * steps, pct_start=0.2)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(DECAY), use_buffers=True)
+    mirror = generator(settings.seed, "fine_tuning", data.name, repr(rate), epochs, "flip")
+
+    def logits(images: np.ndarray) -> Tensor:
+        if flip:
+            turned = mirror.random(len(images)) < 0.5
+            images = np.where(turned[:, None, None, None], images[:, :, ::-1], images)
+        return network(torch.from_numpy(images).to(settings.device))
+
     way = Descent(
-        lambda images: network(torch.from_numpy(images).to(settings.device)),
+        logits,
         optimiser,
         lambda number: cycle.step() if number else None,
         smoothing=0.1,
@@ -166,10 +201,11 @@ def _train(data: TaskData, trunk: Trunk, settings: Settings, rate: float, epochs
     network.train()
     for batch in batches(labels, BATCH, epochs, [rng]):
         loss = way.step(data.train_images, batch)
+        average.update_parameters(network)
         if (batch.number + 1) % steps == 0 and not math.isfinite(loss.item()):
-            return None
+            return ()
     finite = all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values())
-    return network.eval() if finite else None
+    return (network.eval(), cast(_Network, average.module).eval()) if finite else ()
 
 
 @torch.inference_mode()

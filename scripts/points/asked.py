@@ -15,7 +15,7 @@ from evo_mtl.errors import InputError
 from evo_mtl.files import canonical_json, digest
 from evo_mtl.genome.sections import SeedCandidate
 from evo_mtl.genome.space import SearchSpace, read_space
-from evo_mtl.learners.fine_tuning import read_grid
+from evo_mtl.learners.fine_tuning import DEFAULT_GRID, read_grid
 from evo_mtl.registry import suggestion
 from evo_mtl.run.config import override
 from evo_mtl.streams.config import StreamConfig, read_stream
@@ -83,8 +83,9 @@ def read(options: Any) -> Asked:
         raise InputError(f"the space has no seed candidate {options.candidate!r}{near}", "--candidate")
     if options.parts < 2:
         raise InputError(f"{options.parts} parts of the training images, of which one is held out", "--parts")
-    if options.grid:
-        read_grid(options.grid)
+    grid = DEFAULT_GRID if options.grid is None else options.grid
+    if grid:
+        read_grid(grid)
     base = {**seeds[options.candidate].model_dump(mode="json"), "follow": []}
     changes = dict(map(_change, options.change)) or USUAL
     parsed = {AS_IT_IS: base} | {name: _merged(base, change) for name, change in changes.items()}
@@ -92,9 +93,7 @@ def read(options: Any) -> Asked:
     stream = read_stream(options.tasks)
     if stream.regime != "offline":
         raise InputError("the stream is online; its examples do not stay", options.tasks)
-    return Asked(
-        stream, space, candidates, read_seeds(options.seeds), options.parts, options.grid, options.out
-    )
+    return Asked(stream, space, candidates, read_seeds(options.seeds), options.parts, grid, options.out)
 
 
 def _change(text: str) -> tuple[str, Mapping[str, Any]]:

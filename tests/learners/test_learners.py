@@ -116,17 +116,41 @@ def test_best_in_the_grid_is_the_rate_that_did_best_on_validation(
     tried = []
     answers = {0.1: data.validation_labels, 0.2: 1 - data.validation_labels}
 
-    def train(data: TaskData, trunk: Trunk, settings: Settings, rate: float, epochs: int) -> torch.nn.Module:
-        tried.append((rate, epochs))
-        network = torch.nn.Linear(1, 1)
-        network.rate = rate  # type: ignore[assignment]
-        return network
+    def train(
+        data: TaskData, trunk: Trunk, settings: Settings, rate: float, epochs: int, flip: bool
+    ) -> tuple[torch.nn.Module, ...]:
+        tried.append((rate, epochs, flip))
+        networks = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+        networks[0].rate, networks[1].rate = 0.2, rate  # type: ignore[assignment]
+        return networks
 
     monkeypatch.setattr(module, "_train", train)
     monkeypatch.setattr(module, "_predict", lambda network, images, device: answers[network.rate])
-    learned = fine_tuning(data, trunk, replace(settings, grid="0.1x1,0.2x1,bestx2"))
-    assert tried == [(0.1, 1), (0.2, 1), (0.1, 2)]
-    assert learned.chosen == {"rate": 0.1, "epochs": 1}
+    learned = fine_tuning(data, trunk, replace(settings, grid="0.2x1,0.1x1,bestx2,bestxbest+flip"))
+    assert tried == [(0.2, 1, False), (0.1, 1, False), (0.1, 2, False), (0.1, 1, True)]
+    assert learned.chosen == {"rate": 0.1, "epochs": 1, "flip": False, "average": True}
+
+
+def test_mirrored_images_and_averaged_weights_are_told_where_they_were_best(
+    data: TaskData, trunk: Trunk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[np.ndarray] = []
+    forward = module._Network.forward
+
+    def watched(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+        if network.training:
+            seen.append(images.numpy())
+        return forward(network, images)
+
+    monkeypatch.setattr(module._Network, "forward", watched)
+    learned = fine_tuning(data, trunk, replace(settings, grid="1e-3x1,bestxbest+flip"))
+    assert learned.chosen.keys() == {"rate", "epochs", "flip", "average"}
+    originals = {image.tobytes() for image in data.train_images}
+    mirrored = {image[:, ::-1].tobytes() for image in data.train_images}
+    plain, turned = np.concatenate(seen[: len(seen) // 2]), np.concatenate(seen[len(seen) // 2 :])
+    assert all(image.tobytes() in originals for image in plain)
+    assert all(image.tobytes() in originals | mirrored for image in turned)
+    assert 0.2 < np.mean([image.tobytes() in originals for image in turned]) < 0.8
 
 
 def test_fine_tuning_that_diverges_everywhere_fails_by_name(
@@ -143,10 +167,30 @@ def test_fine_tuning_lowers_the_training_error(data: TaskData, settings: Setting
 
 
 def test_a_grid_is_read_point_by_point() -> None:
-    assert read_grid("1e-3x8, bestx16") == (GridPoint(1e-3, 8), GridPoint(None, 16))
+    assert read_grid("1e-3x8, bestx16, bestxbest+flip") == (
+        GridPoint(1e-3, 8),
+        GridPoint(None, 16),
+        GridPoint(None, None, flip=True),
+    )
 
 
-@pytest.mark.parametrize("grid", ["", "1e-3", "x8", "1e-3x0", "bestx8", "-1x8", "nanx8", "1e-3x8,", "infx2"])
+@pytest.mark.parametrize(
+    "grid",
+    [
+        "",
+        "1e-3",
+        "x8",
+        "1e-3x0",
+        "bestx8",
+        "-1x8",
+        "nanx8",
+        "1e-3x8,",
+        "infx2",
+        "1e-3xbest",
+        "1e-3x8+",
+        "1e-3x8+crop",
+    ],
+)
 def test_a_grid_that_reads_otherwise_is_refused(grid: str) -> None:
     with pytest.raises(InputError, match="expected RATExEPOCHS"):
         read_grid(grid)
