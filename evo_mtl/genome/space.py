@@ -119,8 +119,11 @@ class SearchSpace(Section):
         return self
 
     def digest(self) -> str:
-        """Name of the content: equal spaces, equal digests."""
-        return digest(canonical_json(self.model_dump(mode="json")))
+        """Name of the content: equal spaces, equal digests.
+
+        What is as usual is left out, so that a key that a later version adds changes no digest, and runs are still read.
+        """
+        return digest(canonical_json(self.model_dump(mode="json", exclude_defaults=True)))
 
     def folds(self, num_validation: int, pass_: int = 1) -> int:
         """Parts into which the training images of a task are cut, to be left out in turn; 0 where labels are not few.

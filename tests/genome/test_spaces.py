@@ -22,6 +22,7 @@ from evo_mtl.genome.space import (
     read_space,
     spaces_folder,
 )
+from evo_mtl.run.config import override
 from evo_mtl.searching.checks import check_root
 from evo_mtl.streams.config import read_stream
 from evo_mtl.testing.genomes import a_space, trunk_facts
@@ -212,3 +213,14 @@ def test_a_space_that_is_like_another_has_a_name_of_its_own(tmp_path: Path) -> N
     (tmp_path / "nameless.yaml").write_text("like: small\n")
     with pytest.raises(ConfigError, match=r"nameless\.yaml:1: name: this key is missing"):
         read_space(str(tmp_path / "nameless.yaml"))
+
+
+def test_a_key_that_a_later_version_adds_changes_no_digest() -> None:
+    class Later(SearchSpace):
+        surprise: int = 3
+
+    data = read_space("small").model_dump(mode="json")
+    assert parse(Later, data).digest() == read_space("small").digest()
+    assert parse(Later, {**data, "surprise": 4}).digest() != read_space("small").digest()
+    assert override(read_space("small"), ["budget.children=3"]).digest() != read_space("small").digest()
+    assert override(read_space("small"), ["budget.children=2"]).digest() == read_space("small").digest()
