@@ -55,7 +55,7 @@ class Document:
 
     def place(self, *key: str | int) -> str:
         """``file:line: dotted.key``, with the line of the nearest key that is written."""
-        if self.beneath is not None and self._leaves(key):
+        if self.beneath is not None and self._leaves(key, self.beneath):
             return self.beneath.place(*key)
         near = key
         while near and near not in self.lines:
@@ -63,12 +63,11 @@ class Document:
         name = dotted(key)
         return f"{self.path}:{self.lines.get(near, 1)}" + (f": {name}" if name else "")
 
-    def _leaves(self, key: Key) -> bool:
-        """Whether a key is left to the document beneath: it is there, and here at most the mappings around it are."""
-        written = next(
-            (key[:length] for length in range(len(key)) if key[: length + 1] not in self.lines), key
-        )
-        return written != key and self.beneath is not None and key[: len(written) + 1] in self.beneath.lines
+    def _leaves(self, key: Key, beneath: Document) -> bool:
+        """Whether a key is left to the document beneath: the first part of it that is not written here is written there."""
+        parts = (key[: length + 1] for length in range(len(key)))
+        unwritten = next((part for part in parts if part not in self.lines), None)
+        return unwritten is not None and unwritten in beneath.lines
 
 
 def laid_over(upper: Document, lower: Document) -> Document:

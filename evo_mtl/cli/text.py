@@ -53,7 +53,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def minutes_in(duration: str | float) -> float:
+def minutes_in(duration: str) -> float:
     """Minutes in a duration: a number with its unit, of minutes where it has none.
 
     Example:
@@ -63,7 +63,7 @@ def minutes_in(duration: str | float) -> float:
     Raises:
         ValueError: It is none, or not above 0.
     """
-    text = str(duration).strip().lower()
+    text = duration.strip().lower()
     number, unit = (text[:-1], text[-1]) if text[-1:] in _MINUTES else (text, "m")
     try:
         minutes = float(number) * _MINUTES[unit]

@@ -65,7 +65,7 @@ class Population:
         """Members whose score is below the best's by at most a share of it, the best first; all without a margin."""
         if margin is None or self.best is None:
             return self.members
-        least = self.best.score - margin * abs(self.best.score)
+        least = (1 - margin) * self.best.score
         return tuple(member for member in self.members if member.score >= least)
 
     def num_children(self) -> Counter[ParentName]:

@@ -2,7 +2,7 @@
 
 oneDNN's weight gradient of a depthwise convolution is fast for kernels of at most three columns, and many times slower for wider
 ones. A wide kernel's gradient is therefore taken a few columns at a time, each from the input moved by as much. The input's gradient
-at stride 1 is a forward convolution with the kernel turned around. ``scripts/benchmark_speed depthwise`` measures both.
+at stride 1 is a forward convolution with the kernel turned around. ``scripts/benchmark_speed steps`` measures a whole step both ways.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _input_gradient(
 ) -> Tensor:
     beyond = [size - 1 - pad for size, pad in zip(weight.shape[-2:], padding, strict=True)]
     if stride != (1, 1) or min(beyond) < 0:
-        return _both(gradient, x, weight, stride, padding, [True, False, False])[0]
+        return _gradients(gradient, x, weight, stride, padding, [True, False, False])[0]
     turned = weight.flip(2, 3)
     return nn.functional.conv2d(gradient, turned, None, 1, beyond, 1, len(weight))
 
@@ -122,18 +122,20 @@ def _weight_gradient(
 ) -> Tensor:
     width, across = weight.shape[-1], stride[1] * (gradient.shape[-1] - 1)
     if x.shape[-1] <= COLUMNS:  # so narrow that moving costs more
-        return _both(gradient, x, weight, stride, padding, [False, True, False])[1]
+        return _gradients(gradient, x, weight, stride, padding, [False, True, False])[1]
     x = nn.functional.pad(x, (padding[1], padding[1]))
     found = torch.empty_like(weight)
     for first in range(0, width, COLUMNS):
         columns = slice(first, min(first + COLUMNS, width))
         moved = x[..., first : across + columns.stop].contiguous(memory_format=torch.channels_last)
         part = weight[..., columns]
-        found[..., columns] = _both(gradient, moved, part, stride, (padding[0], 0), [False, True, False])[1]
+        found[..., columns] = _gradients(
+            gradient, moved, part, stride, (padding[0], 0), [False, True, False]
+        )[1]
     return found
 
 
-def _both(
+def _gradients(
     gradient: Tensor,
     x: Tensor,
     weight: Tensor,

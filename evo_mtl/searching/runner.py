@@ -98,7 +98,7 @@ class _Search:
         try:
             for number, (pass_, which) in enumerate(product(range(1, passes + 1), range(len(self.tasks)))):
                 planned = self.tasks[which]
-                place = Place(number, turns, pass_, self._deadline(turns - number))
+                place = Place(number, turns, pass_, self._end_of_turn(turns - number))
                 if not self._is_done(planned, pass_):
                     self.tasks[which] = replace(planned, opened=None)  # its data can be freed after its turn
                     take_turn(ground, place, planned.config, planned.open(self.options.trust_python), engine)
@@ -114,7 +114,7 @@ class _Search:
         same = name in state.answered and state.answered[name].brief.digest == planned.digest
         return same and state.passes.get(name, 0) >= pass_
 
-    def _deadline(self, turns_left: int) -> float | None:
+    def _end_of_turn(self, turns_left: int) -> float | None:
         """Until when a turn that begins now may take: its share of what is left, and no more than a task may."""
         now, limits = time.monotonic(), []
         if self.deadline is not None:

@@ -87,9 +87,8 @@ def take_turn(ground: Ground, place: Place, config: TaskConfig, task: Task, engi
         _begin_with_own(session, turn)
     seconds = None
     while ground.state.stopped.get(task.name) != place.pass_ and (candidates := turn.ask()):
-        if seconds is not None and place.ends_within(
-            seconds
-        ):  # the next is taken to last as long as the last
+        # A generation is taken to last as long as the one before.
+        if seconds is not None and place.ends_within(seconds):
             ground.commit(Stopped(task.name, place.pass_, turn.generation))
         else:
             seconds = _generation(session, turn, candidates)

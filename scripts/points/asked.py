@@ -25,13 +25,13 @@ AS_IT_IS, FINE_TUNING = "as it is", "fine-tuning"
 USUAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "recipe: that of fine-tuning": {"values": {"views": 1, "batch_size": 32, "epochs": 8}},
-        "recipe: more views": {"values": {"views": 12}},
-        "recipe: average": {"values": {"average": 0.99}},
+        "recipe: mirrored, more views": {"values": {"flip": True, "views": 8}},
+        "recipe: not averaged": {"values": {"average": 0.0}},
         "open: all stages": {"depth": None, "open_from": 0},
-        "size: a third larger": {"values": {"image_size": 128}},
+        "size: a quarter smaller": {"values": {"image_size": 96}},
         "head: last stage alone": {"taps": "last"},
-        "head: finished by ridge": {"values": {"head_finish": "ridge"}},
-        "answer: four views": {"values": {"answer_views": 4}},
+        "head: as it was trained": {"values": {"head_finish": "trained"}},
+        "answer: one view": {"values": {"answer_views": 1}},
     }
 )
 """One thing at a time, by what it is about."""
