@@ -28,8 +28,9 @@ def unfit_online(space: SearchSpace, order: str) -> str | None:
     for name in _listed(space):
         if name in NEEDS_SEVERAL:
             return f"hyperparameters: {name}: needs examples that stay; an online stream gives each once"
-    if space.mutation.multipath:
-        return "mutation: multipath: needs examples that stay; an online stream gives each once"
+    for rule in ("multipath", "restart"):
+        if getattr(space.mutation, rule):
+            return f"mutation: {rule}: needs examples that stay; an online stream gives each once"
     for limit in ("images", "multiply_adds"):
         if getattr(space.budget, limit) is not None:
             return f"budget: {limit}: a race costs what its population costs (race: population)"

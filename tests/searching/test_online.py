@@ -220,6 +220,8 @@ def test_a_limit_by_the_clock_ends_the_stream_with_routes(tmp_path: Path) -> Non
         ("race:", "looks: {sizes: [24]}\nrace:", "looks"),
         ("race:", "stop: {gain: 0.1}\nrace:", "stop"),
         ("race:", "budget: {images: 10}\nrace:", "budget: images"),
+        ("race:", "mutation: {multipath: 0.5, paths: 2}\nrace:", "mutation: multipath"),
+        ("race:", "mutation: {restart: 0.5}\nrace:", "mutation: restart"),
         ("population: 4", "population: 1", "race: population"),
     ],
 )
